@@ -1,0 +1,114 @@
+import type { Status } from '../status.js'
+import type { ExchangeWindow } from './exchange-window.js'
+
+/**
+ * OutgoingLog: what the queue assumes about the place that holds its records.
+ *
+ * A log is a sequence of records with numbers that rise by one (1 to 0xFFFFFFFF, then 1 again; 0
+ * is no number). Appending happens at the end, reading runs from the oldest live record to the
+ * end, and the marks of the window say which records are complete. Two implementations exist:
+ * `FlashLog` (src/store) and `RamLog` (src/queue). Neither knows what a body means.
+ *
+ * There is one buffer. A body to be appended is built in it at `bodyAt`; a loaded body is found
+ * in it at `loadedAt`. Each append and each load overwrites what was there.
+ */
+export interface OutgoingLog {
+  /** The buffer bodies are built and loaded in. */
+  readonly buffer: Uint8Array
+  /** Where the body of a record to be appended begins in `buffer`. Constant. */
+  readonly bodyAt: number
+  /** The largest body `append` takes, in bytes. Constant after `mount`. */
+  readonly maxBody: number
+  /** The number that the next appended record will get. */
+  readonly nextNumber: number
+
+  /**
+   * Makes sure that a body of `length` bytes has room in the sector being written, and begins the
+   * next sector if not. Topic numbers and times belong to a sector, so this is called before
+   * `topicNumber` and `timeDelta`, which are called before `append`.
+   * Returns OK, ERR_TOO_LARGE, ERR_FULL, ERR_STORAGE or ERR_HOOK.
+   */
+  reserve(length: number): Status
+
+  /**
+   * The number by which records of the sector being written can name this topic: 1 to 255. Stores
+   * the topic on its first use in the sector. 0: name it inline (the table is full, or the topic
+   * too long). Negative: storage failed. `hint` is the number this topic had last, and `hintSector`
+   * the `writeSector` at that time: a prepared publisher passes them to skip the search.
+   */
+  topicNumber(
+    source: Uint8Array,
+    sourceAt: number,
+    length: number,
+    hint: number,
+    hintSector: number,
+  ): number
+  /** Sequence number of the sector being written. */
+  readonly writeSector: number
+
+  /**
+   * Seconds between the time base of the sector being written and `seconds`, 0 to 65,535. Stores a
+   * new time base where there is none or where the difference is out of range. Negative: failed.
+   */
+  timeDelta(seconds: number): number
+
+  /**
+   * Appends the body of `length` bytes at `bodyAt` and returns its number. When this returns, the
+   * record is whole where the log keeps its records. Negative: ERR_TOO_LARGE, ERR_FULL (no room,
+   * nothing changed), ERR_STORAGE, ERR_HOOK (nothing is stored).
+   */
+  append(length: number): number
+
+  /**
+   * Puts the reader before the record `number`, or before the oldest record left if that one is
+   * gone already.
+   */
+  rewind(number: number): void
+  /**
+   * Moves the reader to the next record and returns its number, 0 at the end of the log. Reads
+   * headers only, so a complete record costs little. Records that are damaged are skipped and
+   * counted in `skippedCount`; numbers may therefore have gaps.
+   */
+  advance(): number
+  /**
+   * Moves the reader back by the one record that the last `advance` returned, so that the next
+   * `advance` returns it again.
+   */
+  stepBack(): void
+  /** Loads the body of the record the reader is at: OK, ERR_CORRUPT (counted), ERR_STORAGE, ERR_HOOK. */
+  load(): Status
+  /** Where the loaded body begins in `buffer`, and its bytes. Valid until the next append or load. */
+  readonly loadedAt: number
+  readonly loadedLength: number
+  /** Time base that is in force at the record the reader is at, in seconds; 0: none. */
+  readonly loadedTimeBase: number
+
+  /**
+   * Finds the topic `number` of the sector the reader is in: OK, ERR_CORRUPT or ERR_STORAGE. The
+   * topic is then in `topicBuffer` from `topicAt` on, `topicLength` bytes. Does not touch `buffer`.
+   */
+  loadTopic(number: number): Status
+  readonly topicBuffer: Uint8Array
+  readonly topicAt: number
+  readonly topicLength: number
+
+  /** Makes the marks of the window durable in one record. OK, ERR_FULL, ERR_STORAGE, ERR_HOOK. */
+  writeMark(window: ExchangeWindow): Status
+  /** Gives the window's marks a place in RAM only: the log may now reuse what lies before its base. */
+  release(base: number): void
+
+  /**
+   * Gives up the oldest sector's worth of records although they are not complete: returns the number of the
+   * oldest record that stays. The caller moves the window there, counts, reports, and calls
+   * `release`. Returns 0 when there is nothing that could be given up.
+   */
+  oldestAfterDrop(): number
+
+  /** Work that may take long (erasing ahead): true when something was done. Called when idle. */
+  maintain(): boolean
+
+  /** Damaged records passed over since mount, each counted once. */
+  readonly skippedCount: number
+  /** Bytes that further records may take before ERR_FULL, headers and padding included. */
+  readonly freeBytes: number
+}

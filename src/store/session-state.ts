@@ -1,0 +1,87 @@
+/**
+ * SessionState: what a client must remember of its session beside the messages.
+ *
+ * This class holds it in RAM and forgets it at power-off; `SessionStore` extends it with two
+ * sectors of flash. Whoever changes a field calls `save()` before the broker can learn of it.
+ */
+import { OK, type Status } from '../status.js'
+
+/** Why a message left the queue without reaching the broker: indexes of `SessionState.dropped`. */
+export const DROPPED_FULL = 0
+export const DROPPED_EXPIRED = 1
+export const DROPPED_SESSION_LOST = 2
+export const DROPPED_REFUSED = 3
+export const DROPPED_DAMAGED = 4
+export const DROPPED_REASONS = 5
+
+/** A small set of Packet Identifiers, in the order they were added. */
+export class PacketIdSet {
+  readonly packetIds: Uint16Array
+  count: number
+
+  constructor(limit: number) {
+    this.packetIds = new Uint16Array(limit)
+    this.count = 0
+  }
+
+  has(packetId: number): boolean {
+    for (let index = 0; index < this.count; index++) {
+      if (this.packetIds[index] === packetId) return true
+    }
+    return false
+  }
+
+  /** False when the set is full. Adding what is there already changes nothing. */
+  add(packetId: number): boolean {
+    if (this.has(packetId)) return true
+    if (this.count === this.packetIds.length) return false
+    this.packetIds[this.count++] = packetId
+    return true
+  }
+
+  /** False when it was not there. */
+  remove(packetId: number): boolean {
+    for (let index = 0; index < this.count; index++) {
+      if (this.packetIds[index] !== packetId) continue
+      this.count--
+      for (let next = index; next < this.count; next++) {
+        this.packetIds[next] = this.packetIds[next + 1]!
+      }
+      return true
+    }
+    return false
+  }
+
+  clear(): void {
+    this.count = 0
+  }
+}
+
+/** Packet Identifiers a set may hold; a limit on what a broker can make us remember. */
+export const PACKET_ID_SET_LIMIT = 64
+
+export class SessionState {
+  /** Inbound QoS 2 messages handed over and not yet released by PUBREL. */
+  readonly inbound: PacketIdSet
+  /** Outgoing QoS 2 exchanges whose message was dropped and that are still owed a PUBREL. */
+  readonly owed: PacketIdSet
+  /** Messages dropped, by DROPPED_ reason, since the store was formatted. */
+  readonly dropped: Uint32Array
+  /** Every record before this number is complete or was dropped; 0: no record was dropped. */
+  droppedThrough: number
+  /** True from a CONNACK on, until the session was ended by us or lost by the broker. */
+  sessionMayExist: boolean
+
+  constructor() {
+    this.inbound = new PacketIdSet(PACKET_ID_SET_LIMIT)
+    this.owed = new PacketIdSet(PACKET_ID_SET_LIMIT)
+    this.dropped = new Uint32Array(DROPPED_REASONS)
+    this.droppedThrough = 0
+    this.sessionMayExist = false
+  }
+
+  /** Makes all fields durable at once: OK, ERR_STORAGE, ERR_BUSY or ERR_HOOK. */
+  save(): Status {
+    return OK
+  }
+}
