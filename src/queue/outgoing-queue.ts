@@ -1,0 +1,353 @@
+/**
+ * OutgoingQueue: the messages that were accepted and are not complete, in order.
+ *
+ * It joins three things: a log that holds the records (in RAM or on flash), the window that says
+ * how far the oldest of them have come, and the session state that counts what was dropped. It
+ * decides what happens when the log is full and when marks become durable. It knows nothing of
+ * packets and connections: the session tells it what became of a message.
+ */
+import { ERR_CORRUPT, ERR_DROPPED, ERR_FULL, OK, type Status } from '../status.js'
+import type { System } from '../../hal/system.js'
+import {
+  COMPLETE,
+  type ExchangeWindow,
+  isBefore,
+  numberAfter,
+  QUEUED,
+  RELEASED,
+  SENT,
+  WINDOW_SPAN,
+} from '../store/exchange-window.js'
+import {
+  MessageRecord,
+  type MessageSource,
+  messageSize,
+  writeMessageHead,
+} from '../store/message-record.js'
+import type { OutgoingLog } from '../store/outgoing-log.js'
+import { DROPPED_DAMAGED, DROPPED_FULL, type SessionState } from '../store/session-state.js'
+
+/** Full: `publish` fails with ERR_FULL and nothing is lost that was accepted. */
+export const OVERFLOW_REJECT = 0
+/** Full: the oldest sector's messages are given up, counted and reported. */
+export const OVERFLOW_DROP_OLDEST = 1
+
+/** Times below this were taken without a wall clock (docs/FLASH-FORMAT.md, section 4.1). */
+const FIRST_WALL_SECONDS = 1000000000
+
+/** What the queue tells the session: a message was settled without the broker. */
+export interface QueueListener {
+  /** `number` is leaving the queue; `state` is how far it had come (QUEUED, SENT or RELEASED). */
+  onDropping(number: number, state: number): void
+  /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */
+  onDropped(number: number, status: Status, reasonCode: number): void
+  /** A mark or a counter could not be made durable. */
+  onStorageFailed(status: Status): void
+}
+
+export class OutgoingQueue {
+  readonly log: OutgoingLog
+  readonly window: ExchangeWindow
+  readonly state: SessionState
+  /** The record `peek` found, taken apart; valid until the next call of the queue. */
+  readonly record: MessageRecord
+  /** Set by the session in its constructor. */
+  listener: QueueListener | null
+
+  private readonly system: System
+  private readonly overflow: number
+  private readonly ackBatch: number
+  private readonly ackDelayMs: number
+  /** The record `next` returned last, and the number the log should come to next. */
+  private current: number
+  private expected: number
+  /** Records completed since the last durable mark. */
+  private unmarkedCount: number
+  private markDueAt: number
+  /** A release mark that must be durable before PUBREL leaves. */
+  private isReleaseUnmarked: boolean
+  /** A drop counter that is not durable yet. */
+  private isStateUnsaved: boolean
+  /** The body being built: its length, and the record's topic number for the publisher's hint. */
+  private bodyLength: number
+
+  constructor(
+    log: OutgoingLog,
+    window: ExchangeWindow,
+    state: SessionState,
+    system: System,
+    overflow: number,
+    ackBatch: number,
+    ackDelayMs: number,
+  ) {
+    this.log = log
+    this.window = window
+    this.state = state
+    this.record = new MessageRecord()
+    this.listener = null
+    this.system = system
+    this.overflow = overflow
+    this.ackBatch = ackBatch
+    this.ackDelayMs = ackDelayMs
+    this.current = 0
+    this.expected = window.base
+    this.unmarkedCount = 0
+    this.markDueAt = -1
+    this.isReleaseUnmarked = false
+    this.isStateUnsaved = false
+    this.bodyLength = 0
+    if (state.droppedThrough !== 0 && isBefore(window.base, state.droppedThrough)) {
+      window.moveBase(state.droppedThrough)
+    }
+    log.release(window.base)
+    this.rewind()
+  }
+
+  /** Messages accepted and not complete, counting damaged ones not yet met. */
+  get depth(): number {
+    return (this.log.nextNumber - this.window.base) >>> 0
+  }
+
+  /** True when nothing waits and nothing is in flight. */
+  get isEmpty(): boolean {
+    return this.window.base === this.log.nextNumber
+  }
+
+  /** Seconds on the clock that record times are on; see `loadedAge`. */
+  get seconds(): number {
+    const wall = this.system.wallSeconds()
+    return wall > 0 ? wall : Math.floor(this.system.now() / 1000)
+  }
+
+  // Enqueue: begin, fill in the payload, commit.
+
+  /**
+   * Makes room and writes all of the record but the payload. Returns where in `log.buffer` the
+   * payload of `message.payloadLength` bytes goes, or ERR_TOO_LARGE, ERR_FULL, ERR_STORAGE,
+   * ERR_HOOK. `isTimed` keeps the time of queueing, for messages that expire.
+   */
+  begin(message: MessageSource, isTimed: boolean): number {
+    const log = this.log
+    // Topic number and time belong to a sector. Storing either can fill it, and then the next one
+    // needs both again: the second round starts in an empty sector and always fits.
+    for (let round = 0; round < 3; round++) {
+      const status = this.makeRoom(messageSize(message, 1, isTimed ? 0 : -1))
+      if (status !== OK) return status
+      const sector = log.writeSector
+      const topicNumber = log.topicNumber(
+        message.topic,
+        0,
+        message.topicLength,
+        message.topicHint,
+        message.hintSector,
+      )
+      if (topicNumber < 0) return topicNumber
+      let timeDelta = -1
+      if (isTimed) {
+        timeDelta = log.timeDelta(this.seconds)
+        if (timeDelta < 0) return timeDelta
+      }
+      this.bodyLength = messageSize(message, topicNumber, timeDelta)
+      const fit = this.makeRoom(this.bodyLength)
+      if (fit !== OK) return fit
+      if (log.writeSector !== sector) continue
+      message.topicHint = topicNumber
+      message.hintSector = sector
+      return writeMessageHead(log.buffer, log.bodyAt, message, topicNumber, timeDelta, this.system)
+    }
+    return ERR_FULL
+  }
+
+  /** Appends what `begin` started, its payload filled in: the ticket, or a negative status. */
+  commit(): number {
+    return this.log.append(this.bodyLength)
+  }
+
+  // Reading, for the session's outgoing side.
+
+  /** Starts again at the oldest message that is not complete. */
+  rewind(): void {
+    this.log.rewind(this.window.base)
+    this.expected = this.window.base
+  }
+
+  /**
+   * The number of the next message that is not complete; 0 when there is none, or it lies beyond
+   * the window and must wait for the oldest to complete.
+   */
+  next(): number {
+    for (;;) {
+      const number = this.log.advance()
+      if (!this.passGap(number === 0 ? this.log.nextNumber : number)) {
+        if (number !== 0) this.log.stepBack()
+        return 0
+      }
+      if (number === 0) return 0
+      if (isBefore(number, this.window.base)) continue
+      if (!this.window.spans(number)) {
+        this.log.stepBack()
+        return 0
+      }
+      this.current = number
+      this.expected = numberAfter(number)
+      if (this.window.state(number) !== COMPLETE) return number
+    }
+  }
+
+  /** The message `next` returned comes again at the next call. */
+  leave(): void {
+    this.log.stepBack()
+    this.expected = this.current
+  }
+
+  /** Loads the message `next` returned into `record`: false when it is damaged and was dropped. */
+  load(number: number): boolean {
+    const log = this.log
+    let status = log.load()
+    if (status === OK) {
+      status = this.record.parse(log.buffer, log.loadedAt, log.loadedLength)
+      if (status === OK && this.record.topicNumber > 0) {
+        status = log.loadTopic(this.record.topicNumber)
+      }
+    }
+    if (status === OK) return true
+    this.drop(number, status, DROPPED_DAMAGED, 0)
+    return false
+  }
+
+  /** Seconds the loaded message has waited as far as is known; 0 when it has no time. */
+  get loadedAge(): number {
+    if (this.record.timeDelta < 0) return 0
+    const queuedAt = this.log.loadedTimeBase + this.record.timeDelta
+    const seconds = this.seconds
+    // A time taken before the wall clock was known says nothing on the wall clock.
+    if (queuedAt < FIRST_WALL_SECONDS && seconds >= FIRST_WALL_SECONDS) return 0
+    return seconds > queuedAt ? seconds - queuedAt : 0
+  }
+
+  // What became of a message.
+
+  markSent(number: number): void {
+    this.window.setState(number, SENT)
+  }
+
+  /** QoS 2: PUBREC came. PUBREL may leave only after `makeReleasesDurable` returned OK. */
+  markReleased(number: number): void {
+    this.window.setState(number, RELEASED)
+    this.isReleaseUnmarked = true
+  }
+
+  makeReleasesDurable(): Status {
+    return this.isReleaseUnmarked ? this.writeMark() : OK
+  }
+
+  /** The exchange has ended: the message never comes back. */
+  complete(number: number): void {
+    this.window.setState(number, COMPLETE)
+    this.unmarkedCount++
+    if (this.window.slide(this.log.nextNumber)) this.log.release(this.window.base)
+  }
+
+  /** Ends the exchange without the broker, counts it and reports it. */
+  drop(number: number, status: Status, reason: number, reasonCode: number): void {
+    this.state.dropped[reason] = this.state.dropped[reason]! + 1
+    this.isStateUnsaved = true
+    this.listener!.onDropping(number, this.window.state(number))
+    this.complete(number)
+    this.listener!.onDropped(number, status, reasonCode)
+  }
+
+  /** Turns what was in flight into new messages: the broker knows nothing of them any more. */
+  requeue(): void {
+    const window = this.window
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const number = (window.base + index) >>> 0
+      const state = window.state(number)
+      if (state === SENT || state === RELEASED) window.setState(number, QUEUED)
+    }
+    this.unmarkedCount++ // RELEASED may stand on flash
+  }
+
+  // Durability of marks, and work in the background.
+
+  /** Writes the mark that is due; returns milliseconds until one will be, or Infinity. */
+  tend(now: number): number {
+    if (this.unmarkedCount === 0) return Infinity
+    if (this.markDueAt < 0) this.markDueAt = now + this.ackDelayMs
+    if (this.unmarkedCount < this.ackBatch && now < this.markDueAt) return this.markDueAt - now
+    this.writeMark()
+    return Infinity
+  }
+
+  /** Makes everything durable that is not: OK or the reason why not. */
+  flush(): Status {
+    return this.unmarkedCount > 0 || this.isReleaseUnmarked ? this.writeMark() : OK
+  }
+
+  /** Makes the session state durable; trouble goes to the listener. */
+  saveState(): void {
+    this.isStateUnsaved = false
+    const status = this.state.save()
+    if (status !== OK) this.listener!.onStorageFailed(status)
+  }
+
+  private writeMark(): Status {
+    if (this.isStateUnsaved) this.saveState()
+    const status = this.log.writeMark(this.window)
+    this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
+    this.markDueAt = -1
+    if (status === OK) this.isReleaseUnmarked = false
+    else this.listener!.onStorageFailed(status)
+    return status
+  }
+
+  private makeRoom(length: number): Status {
+    let status = this.log.reserve(length)
+    while (status === ERR_FULL && this.overflow === OVERFLOW_DROP_OLDEST && this.dropOldest()) {
+      status = this.log.reserve(length)
+    }
+    return status
+  }
+
+  /**
+   * Gives up the oldest sector's messages. An exchange of QoS 2 that has begun is owed its end:
+   * its Packet Identifier stays blocked until PUBCOMP, or the broker would take a later message
+   * with the same identifier for a repeat [MQTT-4.3.3-2].
+   */
+  private dropOldest(): boolean {
+    const window = this.window
+    const stays = this.log.oldestAfterDrop()
+    if (stays === 0 || !isBefore(window.base, stays)) return false
+    let number = window.base
+    for (; number !== stays; number = numberAfter(number)) {
+      const state = window.state(number)
+      if (state === COMPLETE) continue
+      this.state.dropped[DROPPED_FULL] = this.state.dropped[DROPPED_FULL]! + 1
+      this.listener!.onDropping(number, state)
+      this.listener!.onDropped(number, ERR_DROPPED, 0)
+    }
+    // One save holds the counter and the place, so a power loss counts each message once.
+    this.state.droppedThrough = stays
+    this.saveState()
+    window.moveBase(stays)
+    window.slide(this.log.nextNumber)
+    this.log.release(window.base)
+    return true
+  }
+
+  /**
+   * Numbers the log passed over on the way to `end` are damaged records: each is dropped. False
+   * when the window does not reach that far yet.
+   */
+  private passGap(end: number): boolean {
+    const window = this.window
+    if (isBefore(this.expected, window.base)) this.expected = window.base
+    while (isBefore(this.expected, end)) {
+      if (!window.spans(this.expected)) return false
+      const number = this.expected
+      this.expected = numberAfter(number)
+      if (window.state(number) !== COMPLETE) this.drop(number, ERR_CORRUPT, DROPPED_DAMAGED, 0)
+    }
+    return true
+  }
+}
