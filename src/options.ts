@@ -1,0 +1,362 @@
+/**
+ * Options: what an application asks for, checked once, at construction.
+ *
+ * A mistake throws an Error that names the option, says what was given and what would be right.
+ * After this file no value is checked again: `Settings` holds numbers and bytes, ready to use.
+ */
+import { type ConnectOptions, writeConnect } from './codec/encode.js'
+import type { MqttProperties } from './codec/properties.js'
+import { ERR_SPACE, V311, V5 } from './codec/protocol.js'
+import { utf8Size, writeUtf8 } from './codec/utf8.js'
+import { OVERFLOW_DROP_OLDEST, OVERFLOW_REJECT } from './queue/outgoing-queue.js'
+import { WINDOW_SPAN } from './store/exchange-window.js'
+import { PACKET_ID_SET_LIMIT } from './store/session-state.js'
+import { isTopicName } from './topic.js'
+import type { System } from '../hal/system.js'
+import type { BrokerAddress, Transport } from '../hal/transport.js'
+import type { Storage } from './store/storage-face.js'
+
+export interface WillOptions {
+  topic: string
+  payload: string | Uint8Array
+  /** 0, 1 or 2. Default 0. */
+  qos?: number
+  retain?: boolean
+  /** MQTT 5, e.g. `{ willDelayInterval: 30 }`. */
+  properties?: MqttProperties
+}
+
+export interface ClientOptions {
+  /** The clock, chance and bulk moves of the runtime, e.g. `new NodeSystem()`. */
+  system: System
+  /** The connection, e.g. `new TcpTransport()`. */
+  transport: Transport
+  /** `mqtt://host[:port]` (1883) or `mqtts://host[:port]` (8883). */
+  broker: string
+  /** 1 to 65,535 bytes; with `storage` it must not be empty. */
+  clientId: string
+  /** `new FlashStore(...)`: messages survive a power loss. Without it they wait in RAM. */
+  storage?: Storage
+  /** 4 for MQTT 3.1.1, 5 for MQTT 5. Default 5. */
+  protocol?: number
+  username?: string
+  password?: string | Uint8Array
+  will?: WillOptions
+  /** Default 60,000; 0 for none; whole seconds. */
+  keepAliveMs?: number
+  /** Forget the session at every connection. Default: true without `storage`, else false. */
+  cleanStart?: boolean
+  /** How long the broker keeps the session. Default: a day with `storage`, else 0. */
+  sessionExpirySeconds?: number
+  /** The session is gone at the broker: send again what was in flight, or drop it. */
+  sessionLost?: 'republish' | 'discard'
+  /** The queue is full: refuse the new message, or give up the oldest ones. */
+  overflow?: 'reject' | 'drop-oldest'
+  /**
+   * Let messages of QoS 0 wait in the queue too. Default false: they are sent at once or refused
+   * with ERR_OFFLINE.
+   */
+  queueQos0?: boolean
+  /** PUBLISH packets in flight at a time, 1 to 64. Default 20. */
+  inFlightLimit?: number
+  /** Bytes of RAM for waiting messages, without `storage`. Default 4,096. */
+  queueSize?: number
+  /** Bytes of the largest packet that is sent. Default 1,536. */
+  sendBufferSize?: number
+  /** Bytes of the largest packet that is received. Default 1,024. */
+  receiveBufferSize?: number
+  /** Inbound PUBLISH packets of QoS 1 and 2 at a time, 1 to 64. Default 16. */
+  receiveMaximum?: number
+  /** For TCP, TLS and CONNACK together. Default 30,000. */
+  connectTimeoutMs?: number
+  /** For the answer to PINGREQ. Default 10,000. */
+  pingTimeoutMs?: number
+  /** For the answer to PUBLISH; then the connection is made anew. Default 60,000; 0: for ever. */
+  ackTimeoutMs?: number
+  /** The first pause before a new attempt, doubled at each, with full jitter. Default 1,000. */
+  retryMinMs?: number
+  /** The longest pause. Default 60,000. */
+  retryMaxMs?: number
+  /** Acknowledgements that share one mark on flash, 1 to 64. Default 16. */
+  ackBatch?: number
+  /** The longest an acknowledgement waits for the others. Default 1,000. */
+  ackDelayMs?: number
+  /** More properties for CONNECT, MQTT 5: user properties, authentication. */
+  connectProperties?: MqttProperties
+}
+
+const NAMES =
+  ' system transport broker clientId storage protocol username password will keepAliveMs' +
+  ' cleanStart sessionExpirySeconds sessionLost overflow queueQos0 inFlightLimit queueSize' +
+  ' sendBufferSize receiveBufferSize receiveMaximum connectTimeoutMs pingTimeoutMs' +
+  ' ackTimeoutMs retryMinMs retryMaxMs ackBatch ackDelayMs connectProperties '
+
+const DAY_SECONDS = 86400
+const LARGEST_INTERVAL = 2147483647
+
+/** The options with their defaults, in the form the session uses. */
+export class Settings {
+  readonly system: System
+  readonly transport: Transport
+  readonly storage: Storage | null
+  readonly version: number
+  readonly broker: BrokerAddress
+  /** `broker` as given, for events and for the store's identity: it holds no credentials. */
+  readonly brokerUrl: string
+  readonly connect: ConnectOptions
+  readonly keepAliveMs: number
+  /** Clean Start at every connection. */
+  readonly cleanStart: boolean
+  /** 0: the session ends with the connection. */
+  readonly sessionExpirySeconds: number
+  readonly isRepublishing: boolean
+  readonly overflow: number
+  readonly queueQos0: boolean
+  readonly inFlightLimit: number
+  readonly queueSize: number
+  readonly sendBufferSize: number
+  readonly receiveBufferSize: number
+  readonly receiveMaximum: number
+  readonly connectTimeoutMs: number
+  readonly pingTimeoutMs: number
+  readonly ackTimeoutMs: number
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+  readonly ackBatch: number
+  readonly ackDelayMs: number
+
+  constructor(options: ClientOptions) {
+    checkNames(options)
+    this.system = required(options.system, 'system', 'a System, e.g. new NodeSystem()')
+    this.transport = required(options.transport, 'transport', 'e.g. new TcpTransport()')
+    this.storage = options.storage ?? null
+    this.version = options.protocol ?? V5
+    if (this.version !== V311 && this.version !== V5) {
+      fail('protocol', this.version, '4 (MQTT 3.1.1) or 5')
+    }
+    this.brokerUrl = text(options.broker, 'broker')
+    this.broker = parseBroker(this.brokerUrl)
+    const isDurable = this.storage !== null
+    this.cleanStart = flag(options.cleanStart, 'cleanStart', !isDurable)
+    this.sessionExpirySeconds = integer(
+      options.sessionExpirySeconds,
+      'sessionExpirySeconds',
+      isDurable ? DAY_SECONDS : 0,
+      0,
+      0xffffffff,
+    )
+    this.keepAliveMs = integer(options.keepAliveMs, 'keepAliveMs', 60000, 0, 65535000)
+    if (this.keepAliveMs % 1000 !== 0) fail('keepAliveMs', this.keepAliveMs, 'whole seconds')
+    this.isRepublishing =
+      choice(options.sessionLost, 'sessionLost', 'republish', 'republish', 'discard') === 0
+    this.overflow =
+      choice(options.overflow, 'overflow', 'reject', 'reject', 'drop-oldest') === 0
+        ? OVERFLOW_REJECT
+        : OVERFLOW_DROP_OLDEST
+    this.queueQos0 = flag(options.queueQos0, 'queueQos0', false)
+    this.inFlightLimit = integer(options.inFlightLimit, 'inFlightLimit', 20, 1, WINDOW_SPAN)
+    this.queueSize = integer(options.queueSize, 'queueSize', 4096, 64, 16777216)
+    this.sendBufferSize = integer(options.sendBufferSize, 'sendBufferSize', 1536, 64, 1048576)
+    this.receiveBufferSize = integer(
+      options.receiveBufferSize,
+      'receiveBufferSize',
+      1024,
+      64,
+      1048576,
+    )
+    this.receiveMaximum = integer(
+      options.receiveMaximum,
+      'receiveMaximum',
+      16,
+      1,
+      PACKET_ID_SET_LIMIT,
+    )
+    this.connectTimeoutMs = time(options.connectTimeoutMs, 'connectTimeoutMs', 30000, 1)
+    this.pingTimeoutMs = time(options.pingTimeoutMs, 'pingTimeoutMs', 10000, 1)
+    this.ackTimeoutMs = time(options.ackTimeoutMs, 'ackTimeoutMs', 60000, 0)
+    this.retryMinMs = time(options.retryMinMs, 'retryMinMs', 1000, 1)
+    this.retryMaxMs = time(options.retryMaxMs, 'retryMaxMs', 60000, this.retryMinMs)
+    this.ackBatch = integer(options.ackBatch, 'ackBatch', 16, 1, WINDOW_SPAN)
+    this.ackDelayMs = time(options.ackDelayMs, 'ackDelayMs', 1000, 0)
+    this.connect = this.connectOptions(options)
+  }
+
+  /** What CONNECT is made of; tried once, so that it cannot fail later. */
+  private connectOptions(options: ClientOptions): ConnectOptions {
+    const clientId = text(options.clientId, 'clientId')
+    toBytes(clientId, 'clientId')
+    if (clientId === '' && this.storage) {
+      fail('clientId', '""', 'a name of its own: with storage a session must be found again')
+    }
+    if (clientId === '' && !this.cleanStart) {
+      fail('clientId', '""', 'a name, or cleanStart: true') // [MQTT-3.1.3-7]
+    }
+    if (options.password !== undefined && options.username === undefined && this.version === V311) {
+      fail('username', undefined, 'given with a password in MQTT 3.1.1') // [MQTT-3.1.2-22]
+    }
+    if (options.username !== undefined) toBytes(text(options.username, 'username'), 'username')
+    const connect: ConnectOptions = {
+      clientId,
+      cleanStart: this.cleanStart,
+      keepAliveSeconds: this.keepAliveMs / 1000,
+      username: options.username === undefined ? null : text(options.username, 'username'),
+      password: options.password === undefined ? null : toBytes(options.password, 'password'),
+      will: options.will === undefined ? null : checkWill(options.will),
+      properties: this.version === V5 ? this.connectProperties(options.connectProperties) : null,
+    }
+    const end = writeConnect(new Uint8Array(this.sendBufferSize), 0, connect, this.version)
+    if (end === ERR_SPACE) {
+      fail('sendBufferSize', this.sendBufferSize, 'large enough for CONNECT with its will')
+    }
+    if (end < 0) fail('will or connectProperties', '', 'what MQTT allows in CONNECT')
+    return connect
+  }
+
+  private connectProperties(asked: MqttProperties | undefined): MqttProperties {
+    const properties: MqttProperties = {
+      receiveMaximum: this.receiveMaximum,
+      maximumPacketSize: this.receiveBufferSize,
+    }
+    if (this.sessionExpirySeconds > 0) properties.sessionExpiryInterval = this.sessionExpirySeconds
+    if (asked !== undefined) {
+      const names = Object.keys(asked)
+      for (let index = 0; index < names.length; index++) {
+        const name = names[index]!
+        if ((properties as { [name: string]: unknown })[name] !== undefined) {
+          fail('connectProperties.' + name, '', 'left to the option of its own')
+        }
+        ;(properties as { [name: string]: unknown })[name] = (asked as { [name: string]: unknown })[
+          name
+        ]
+      }
+    }
+    return properties
+  }
+}
+
+/** Takes `mqtt://host:port` apart. Throws for anything else, and for credentials in it. */
+export function parseBroker(url: string): BrokerAddress {
+  const secure = url.indexOf('mqtts://') === 0
+  if (!secure && url.indexOf('mqtt://') !== 0) {
+    fail('broker', url, 'a URL such as mqtt://host:1883 or mqtts://host:8883')
+  }
+  let host = url.slice(secure ? 8 : 7)
+  if (host.charAt(host.length - 1) === '/') host = host.slice(0, host.length - 1)
+  // The message does not repeat the URL: it holds a password.
+  if (host.indexOf('@') >= 0) {
+    fail('broker', 'mqtt://…@…', 'without credentials: use the options username and password')
+  }
+  let port = secure ? 8883 : 1883
+  const bracket = host.indexOf(']')
+  const colon = host.indexOf(':', bracket < 0 ? 0 : bracket)
+  if (colon >= 0) {
+    const digits = host.slice(colon + 1)
+    port = Number(digits)
+    if (digits === '' || !(port >= 1 && port <= 65535) || port !== Math.floor(port)) {
+      fail('broker', url, 'a URL with a port from 1 to 65535')
+    }
+    host = host.slice(0, colon)
+  }
+  if (bracket > 0 && host.charAt(0) === '[') host = host.slice(1, bracket)
+  if (host === '' || /[\/?# ]/.test(host)) fail('broker', url, 'a URL of a host and a port only')
+  return { host, port, secure }
+}
+
+/** A string as UTF-8, bytes as they are. Throws when the text is not valid UTF-16. */
+export function toBytes(value: string | Uint8Array, name: string): Uint8Array {
+  if (typeof value !== 'string') {
+    if (value instanceof Uint8Array) return value
+    fail(name, value, 'a string or a Uint8Array')
+  }
+  const size = utf8Size(value as string)
+  if (size < 0) fail(name, '(text)', 'text without lone surrogates or U+0000')
+  const bytes = new Uint8Array(size)
+  writeUtf8(bytes, 0, value as string)
+  return bytes
+}
+
+/** The bytes of a topic name; throws for one that cannot be published to. */
+export function topicBytes(topic: string, name: string): Uint8Array {
+  const bytes = toBytes(text(topic, name), name)
+  if (!isTopicName(bytes, 0, bytes.length)) {
+    fail(name, topic, 'a topic name of 1 to 65535 bytes without + and #')
+  }
+  return bytes
+}
+
+/** Throws the one kind of error that options make. */
+export function fail(name: string, given: unknown, wanted: string): never {
+  throw new Error('option "' + name + '" is ' + String(given) + '; it must be ' + wanted)
+}
+
+/** An integer option, or its default. */
+export function integer(
+  value: number | undefined,
+  name: string,
+  absent: number,
+  least: number,
+  most: number,
+): number {
+  if (value === undefined) return absent
+  if (typeof value !== 'number' || value !== Math.floor(value) || value < least || value > most) {
+    fail(name, value, 'a whole number from ' + least + ' to ' + most)
+  }
+  return value
+}
+
+function checkNames(options: ClientOptions): void {
+  if (typeof options !== 'object' || options === null) fail('options', options, 'an object')
+  const names = Object.keys(options)
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index]!
+    if (NAMES.indexOf(' ' + name + ' ') < 0) {
+      throw new Error('option "' + name + '" is not known; the options are:' + NAMES)
+    }
+  }
+}
+
+function checkWill(will: WillOptions): ConnectOptions['will'] {
+  topicBytes(will.topic, 'will.topic')
+  return {
+    topic: will.topic,
+    payload: toBytes(will.payload, 'will.payload'),
+    qos: integer(will.qos, 'will.qos', 0, 0, 2),
+    retain: flag(will.retain, 'will.retain', false),
+    properties: will.properties ?? null,
+  }
+}
+
+function time(value: number | undefined, name: string, absent: number, least: number): number {
+  return integer(value, name, absent, least, LARGEST_INTERVAL)
+}
+
+function required<T>(value: T | undefined, name: string, wanted: string): T {
+  if (typeof value !== 'object' || value === null) fail(name, value, wanted)
+  return value as T
+}
+
+function text(value: string | undefined, name: string): string {
+  if (typeof value !== 'string') fail(name, value, 'a string')
+  return value as string
+}
+
+function flag(value: boolean | undefined, name: string, absent: boolean): boolean {
+  if (value === undefined) return absent
+  if (typeof value !== 'boolean') fail(name, value, 'true or false')
+  return value
+}
+
+/** 0 for the first choice, 1 for the second. */
+function choice(
+  value: string | undefined,
+  name: string,
+  absent: string,
+  first: string,
+  second: string,
+): number {
+  const given = value ?? absent
+  if (given !== first && given !== second) {
+    fail(name, given, '"' + first + '" or "' + second + '"')
+  }
+  return given === first ? 0 : 1
+}

@@ -1,0 +1,85 @@
+/**
+ * Connection: what the parts of the session share about the connection of the moment.
+ *
+ * It holds the buffers, the limits of the broker and the clocks; it decides nothing. Whoever finds
+ * a reason to end the connection notes it with `fail`; the session acts on it at its next step.
+ */
+import { PacketReader } from '../codec/packet-reader.js'
+import { REASON_UNSPECIFIED_ERROR } from '../codec/protocol.js'
+import type { Events } from '../events.js'
+import { InboundMessage } from '../inbound-message.js'
+import type { Settings } from '../options.js'
+import type { OutgoingQueue } from '../queue/outgoing-queue.js'
+import type { SessionState } from '../store/session-state.js'
+import { InFlight } from './in-flight.js'
+import { Limits } from './limits.js'
+import { SendBuffer } from './send-buffer.js'
+import { Subscriptions } from './subscriptions.js'
+
+export class Connection {
+  readonly settings: Settings
+  readonly events: Events
+  readonly queue: OutgoingQueue
+  readonly state: SessionState
+  readonly inFlight: InFlight
+  readonly limits: Limits
+  readonly subscriptions: Subscriptions
+  readonly sendBuffer: SendBuffer
+  readonly reader: PacketReader
+  readonly message: InboundMessage
+  /** True between CONNACK and the end of the connection. */
+  isConnected: boolean
+  /** The time of the `poll` that is running. */
+  now: number
+  /** Rises with each connection: what belongs to an earlier one is stale. */
+  epoch: number
+  /** Why the connection must end, as a status; 0 while it need not. */
+  failure: number
+  /** When the last packet left and the last byte came. */
+  sentAt: number
+  receivedAt: number
+  /** When PINGREQ was sent that was not answered yet, or -1. */
+  pingSentAt: number
+  /** When the oldest unanswered PUBLISH or the last answer was, for `ackTimeoutMs`. */
+  progressAt: number
+
+  constructor(settings: Settings, events: Events, queue: OutgoingQueue) {
+    this.settings = settings
+    this.events = events
+    this.queue = queue
+    this.state = queue.state
+    this.inFlight = new InFlight(queue.window)
+    this.limits = new Limits()
+    this.subscriptions = new Subscriptions(events)
+    this.sendBuffer = new SendBuffer(settings.sendBufferSize, settings.system)
+    const receiveBuffer = new Uint8Array(settings.receiveBufferSize)
+    this.reader = new PacketReader(receiveBuffer, settings.version, settings.system)
+    this.message = new InboundMessage(receiveBuffer)
+    this.isConnected = false
+    this.now = 0
+    this.epoch = 0
+    this.failure = 0
+    this.sentAt = 0
+    this.receivedAt = 0
+    this.pingSentAt = -1
+    this.progressAt = 0
+  }
+
+  /** Empties everything that belongs to one connection only. */
+  reset(now: number): void {
+    this.sendBuffer.clear()
+    this.reader.reset()
+    this.isConnected = false
+    this.epoch++
+    this.failure = 0
+    this.sentAt = now
+    this.receivedAt = now
+    this.pingSentAt = -1
+    this.progressAt = now
+  }
+
+  /** Notes why the connection must end; the first reason stays. */
+  fail(status: number): void {
+    if (this.failure === 0) this.failure = status < 0 ? status : -REASON_UNSPECIFIED_ERROR
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Handshake: CONNECT out, CONNACK in, and what becomes of the session between the two.
+ *
+ *   we have state   Session Present 1   resume: PUBREL and PUBLISH with DUP for what was in flight
+ *   we have state   Session Present 0   lost: the policy decides over what was in flight
+ *   we have none    Session Present 0   a new session
+ *   we have none    Session Present 1   the broker's state is not ours: end it, start clean
+ *
+ * "We have state" means: a CONNACK was received earlier and nothing has ended the session since.
+ * With storage that is known across reboots.
+ */
+import type { ReceivedPacket } from '../codec/decode.js'
+import { writeConnect } from '../codec/encode.js'
+import { REASON_PROTOCOL_ERROR, V5 } from '../codec/protocol.js'
+import {
+  CLIENT_CONNECTED,
+  MESSAGE_QUEUED,
+  SESSION_LOST,
+  SESSION_RESUMED,
+  STORAGE_FAILED,
+} from '../events.js'
+import { ERR_REFUSED, ERR_SESSION_LOST, OK } from '../status.js'
+import { COMPLETE, QUEUED, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
+import { DROPPED_SESSION_LOST } from '../store/session-state.js'
+import type { Connection } from './connection.js'
+import type { Outbound } from './outbound.js'
+
+export class Handshake {
+  /** CONNACK's Reason Code when the broker refused, or -1. */
+  refusedReason: number
+  private readonly connection: Connection
+  private readonly outbound: Outbound
+  /**
+   * MQTT 3.1.1 only: the broker holds a session that is not ours. A connection with Clean Session
+   * 1 ends it, and the one after that begins ours.
+   */
+  private isWiping: boolean
+
+  constructor(connection: Connection, outbound: Outbound) {
+    this.connection = connection
+    this.outbound = outbound
+    this.refusedReason = -1
+    this.isWiping = false
+  }
+
+  /** Encodes CONNECT as the first packet of a connection [MQTT-3.1.0-1]. */
+  sendConnect(): void {
+    const connection = this.connection
+    const settings = connection.settings
+    const buffer = connection.sendBuffer
+    this.refusedReason = -1
+    // Without state of our own a session at the broker can only be somebody else's. In 3.1.1 the
+    // same flag would also end the session with the connection, so there it is asked for less.
+    settings.connect.cleanStart =
+      settings.cleanStart ||
+      (settings.version === V5 ? !connection.state.sessionMayExist : this.isWiping)
+    const end = writeConnect(buffer.bytes, buffer.end, settings.connect, settings.version)
+    if (end < 0) connection.fail(end)
+    else buffer.added(end)
+  }
+
+  /** Handles CONNACK: true when the connection is established. */
+  onConnack(packet: ReceivedPacket): boolean {
+    const connection = this.connection
+    const settings = connection.settings
+    if (packet.reasonCode !== 0) {
+      this.refusedReason = packet.reasonCode
+      connection.fail(ERR_REFUSED)
+      return false
+    }
+    const isPresent = packet.sessionPresent === 1
+    if (isPresent && !connection.state.sessionMayExist) {
+      this.isWiping = settings.version !== V5
+      connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.2-4]
+      return false
+    }
+    connection.limits.read(
+      connection.reader.bytes,
+      packet.propertiesAt,
+      packet.propertiesEnd,
+      settings.keepAliveMs,
+    )
+    if (this.isWiping) {
+      this.isWiping = false
+      connection.fail(OK)
+      return false
+    }
+    connection.isConnected = true
+    const wasLost = !isPresent && this.hasState()
+    this.outbound.connected(isPresent)
+    if (!isPresent) this.begin(wasLost)
+    connection.subscriptions.connected(isPresent)
+    this.announce(isPresent, wasLost)
+    return true
+  }
+
+  /** True when the broker was expected to know something of us. */
+  private hasState(): boolean {
+    const connection = this.connection
+    return (
+      connection.state.sessionMayExist ||
+      connection.state.inbound.count > 0 ||
+      this.touchedCount() > 0
+    )
+  }
+
+  /** Messages that were in flight as far as is known. */
+  private touchedCount(): number {
+    const connection = this.connection
+    const window = connection.queue.window
+    let count = 0
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const state = window.state((window.base + index) >>> 0)
+      if (state === SENT || state === RELEASED) count++
+    }
+    return count
+  }
+
+  /** The broker has no session: ours starts empty, but for the messages [MQTT-3.2.2-5]. */
+  private begin(wasLost: boolean): void {
+    const connection = this.connection
+    const state = connection.state
+    const isKept = connection.settings.sessionExpirySeconds > 0 && !this.isExpiryRefused()
+    const isChanged =
+      state.sessionMayExist !== isKept || state.inbound.count > 0 || state.owed.count > 0
+    state.inbound.clear()
+    state.owed.clear()
+    state.sessionMayExist = false // so that nothing is owed for what the policy drops
+    if (wasLost) this.settleLost()
+    state.sessionMayExist = isKept
+    if (!isChanged) return
+    const status = state.save()
+    if (status !== OK) connection.events.emitTicket(STORAGE_FAILED, 0, status, 0)
+  }
+
+  /** MQTT 5: the broker answered that it keeps no session after the connection. */
+  private isExpiryRefused(): boolean {
+    return this.connection.limits.sessionExpirySeconds === 0
+  }
+
+  /** The policy for what was in flight: send it again as new, or drop it and say so. */
+  private settleLost(): void {
+    const connection = this.connection
+    const queue = connection.queue
+    const window = queue.window
+    if (connection.events.has(SESSION_LOST)) {
+      connection.events.event.count = this.touchedCount()
+      connection.events.emit(SESSION_LOST)
+    }
+    const base = window.base
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const number = (base + index) >>> 0
+      const state = window.state(number)
+      if (state === COMPLETE || state === QUEUED) continue
+      if (connection.settings.isRepublishing) {
+        connection.events.emitTicket(MESSAGE_QUEUED, number, ERR_SESSION_LOST, 0)
+      } else {
+        queue.drop(number, ERR_SESSION_LOST, DROPPED_SESSION_LOST, 0)
+      }
+    }
+    queue.requeue()
+    connection.inFlight.reset()
+    queue.rewind()
+  }
+
+  private announce(isPresent: boolean, wasLost: boolean): void {
+    const connection = this.connection
+    const events = connection.events
+    if (events.has(CLIENT_CONNECTED)) {
+      events.event.sessionPresent = isPresent
+      events.event.text = connection.settings.brokerUrl
+      events.emit(CLIENT_CONNECTED)
+    }
+    if (!isPresent || wasLost || !events.has(SESSION_RESUMED)) return
+    events.event.sessionPresent = true
+    events.event.count = this.touchedCount()
+    events.emit(SESSION_RESUMED)
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * Inbound: acts on one received packet. "What happens on PUBACK" is answered here.
+ *
+ *   PUBLISH  QoS 0          hand over
+ *            QoS 1          hand over, PUBACK
+ *            QoS 2, new     hand over, remember the identifier durably, PUBREC
+ *            QoS 2, known   PUBREC
+ *   PUBREL                  forget the identifier durably, PUBCOMP
+ *   PUBACK                  QoS 1 complete
+ *   PUBREC                  mark released (durable before PUBREL leaves, see Outbound)
+ *   PUBCOMP                 QoS 2 complete
+ *   SUBACK, UNSUBACK        to the table of subscriptions
+ *
+ * The caller has made sure that the send buffer has room for one answer.
+ */
+import { type ReceivedPacket } from '../codec/decode.js'
+import { writeAck } from '../codec/encode.js'
+import {
+  DISCONNECT,
+  PINGRESP,
+  PUBACK,
+  PUBCOMP,
+  PUBLISH,
+  PUBREC,
+  PUBREL,
+  REASON_IMPLEMENTATION_SPECIFIC_ERROR,
+  REASON_PACKET_IDENTIFIER_NOT_FOUND,
+  REASON_PROTOCOL_ERROR,
+  REASON_RECEIVE_MAXIMUM_EXCEEDED,
+  REASON_TOPIC_ALIAS_INVALID,
+  SUBACK,
+  UNSUBACK,
+  V5,
+  PROPERTY_TOPIC_ALIAS,
+} from '../codec/protocol.js'
+import { findProperty } from '../codec/properties.js'
+import { MESSAGE_ACKED, MESSAGE_RECEIVED, STORAGE_FAILED } from '../events.js'
+import { ERR_REFUSED, OK } from '../status.js'
+import { RELEASED } from '../store/exchange-window.js'
+import { DROPPED_REFUSED } from '../store/session-state.js'
+import type { Connection } from './connection.js'
+
+export class Inbound {
+  /** The Reason Code of the DISCONNECT that the broker sent; -1 while it sent none. */
+  disconnectReason: number
+  private readonly connection: Connection
+
+  constructor(connection: Connection) {
+    this.connection = connection
+    this.disconnectReason = -1
+  }
+
+  /** Handles one packet of an established connection; trouble goes to `connection.fail`. */
+  handle(packet: ReceivedPacket): void {
+    const connection = this.connection
+    switch (packet.type) {
+      case PUBLISH:
+        this.onPublish(packet)
+        return
+      case PUBACK:
+        this.onPuback(packet)
+        return
+      case PUBREC:
+        this.onPubrec(packet)
+        return
+      case PUBREL:
+        this.onPubrel(packet)
+        return
+      case PUBCOMP:
+        this.onPubcomp(packet)
+        return
+      case SUBACK:
+      case UNSUBACK:
+        this.onSubscribed(packet)
+        return
+      case PINGRESP:
+        connection.pingSentAt = -1
+        return
+      case DISCONNECT:
+        this.disconnectReason = packet.reasonCode
+        connection.fail(ERR_REFUSED)
+        return
+      default:
+        // A second CONNACK, and AUTH without an authentication method [MQTT-4.12.0-6].
+        connection.fail(-REASON_PROTOCOL_ERROR)
+    }
+  }
+
+  private onPublish(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const bytes = connection.reader.bytes
+    // We announce no Topic Alias Maximum, so every alias is too large [MQTT-3.3.2-8].
+    if (findProperty(bytes, packet.propertiesAt, packet.propertiesEnd, PROPERTY_TOPIC_ALIAS) >= 0) {
+      connection.fail(-REASON_TOPIC_ALIAS_INVALID)
+      return
+    }
+    if (packet.qos < 2) {
+      this.handOver(packet)
+      if (packet.qos === 1) this.answer(PUBACK, packet.packetId, 0) // [MQTT-4.3.2-4]
+      return
+    }
+    const inbound = connection.state.inbound
+    if (!inbound.has(packet.packetId)) {
+      if (inbound.count >= connection.settings.receiveMaximum) {
+        connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
+        return
+      }
+      this.handOver(packet)
+      inbound.add(packet.packetId)
+      if (!this.save()) return
+    }
+    // From here until PUBREL each PUBLISH with this identifier is a repeat [MQTT-4.3.3-10].
+    this.answer(PUBREC, packet.packetId, 0)
+  }
+
+  private onPubrel(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const isKnown = connection.state.inbound.remove(packet.packetId)
+    // Durable first: after PUBCOMP the broker may use the identifier for a new message, which
+    // must not be taken for a repeat after a reboot [MQTT-4.3.3-12].
+    if (isKnown && !this.save()) return
+    this.answer(PUBCOMP, packet.packetId, isKnown ? 0 : REASON_PACKET_IDENTIFIER_NOT_FOUND)
+  }
+
+  private onPuback(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const number = connection.inFlight.numberOf(packet.packetId)
+    // An identifier that is not in flight changes nothing: the exchange was settled otherwise.
+    if (number === 0) return
+    if (!connection.inFlight.isAnsweredBy(number, 1)) {
+      connection.fail(-REASON_PROTOCOL_ERROR)
+      return
+    }
+    if (packet.reasonCode >= 0x80) this.refused(number, packet.reasonCode)
+    else this.acknowledged(number, packet.reasonCode)
+  }
+
+  private onPubrec(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const inFlight = connection.inFlight
+    const number = inFlight.numberOf(packet.packetId)
+    if (number === 0) {
+      const isOwed = connection.state.owed.has(packet.packetId)
+      if (packet.reasonCode >= 0x80) return
+      this.answer(PUBREL, packet.packetId, isOwed ? 0 : REASON_PACKET_IDENTIFIER_NOT_FOUND)
+      return
+    }
+    const isReleased = connection.queue.window.state(number) === RELEASED
+    if (!isReleased && !inFlight.isAnsweredBy(number, 2)) {
+      connection.fail(-REASON_PROTOCOL_ERROR)
+      return
+    }
+    connection.progressAt = connection.now
+    if (packet.reasonCode >= 0x80) {
+      this.refused(number, packet.reasonCode) // [MQTT-4.3.3-4], the exchange has ended
+      return
+    }
+    if (!isReleased) {
+      inFlight.released(number)
+      connection.queue.markReleased(number)
+    }
+    inFlight.pubrelDue(number)
+  }
+
+  private onPubcomp(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const number = connection.inFlight.numberOf(packet.packetId)
+    if (number === 0) {
+      if (connection.state.owed.remove(packet.packetId)) this.save()
+      return
+    }
+    if (connection.queue.window.state(number) !== RELEASED) {
+      connection.fail(-REASON_PROTOCOL_ERROR)
+      return
+    }
+    // 0x92 answers a PUBREL that was repeated after the broker had finished: it is complete too.
+    this.acknowledged(number, packet.reasonCode)
+  }
+
+  private onSubscribed(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const isUnsubscribe = packet.type === UNSUBACK
+    connection.subscriptions.answered(
+      packet.packetId,
+      isUnsubscribe,
+      connection.reader.bytes,
+      packet.codesAt,
+      packet.codesCount,
+      !isUnsubscribe || connection.settings.version === V5,
+    ) || connection.fail(-REASON_PROTOCOL_ERROR)
+  }
+
+  private acknowledged(number: number, reasonCode: number): void {
+    const connection = this.connection
+    connection.progressAt = connection.now
+    connection.inFlight.ended(number, connection.queue.window.state(number))
+    connection.queue.complete(number)
+    connection.events.emitTicket(MESSAGE_ACKED, number, OK, reasonCode)
+  }
+
+  /** A Reason Code of 0x80 or more ends the exchange; it is never sent again [MQTT-4.4.0-2]. */
+  private refused(number: number, reasonCode: number): void {
+    const connection = this.connection
+    connection.progressAt = connection.now
+    connection.queue.drop(number, ERR_REFUSED, DROPPED_REFUSED, reasonCode)
+  }
+
+  private handOver(packet: ReceivedPacket): void {
+    const message = this.connection.message
+    message.topicAt = packet.topicAt
+    message.topicLength = packet.topicLength
+    message.payloadAt = packet.payloadAt
+    message.payloadLength = packet.payloadLength
+    message.propertiesAt = packet.propertiesAt
+    message.propertiesEnd = packet.propertiesEnd
+    message.qos = packet.qos
+    message.retain = packet.retain === 1
+    message.dup = packet.dup === 1
+    this.connection.subscriptions.dispatch(message)
+    const events = this.connection.events
+    if (!events.has(MESSAGE_RECEIVED)) return
+    events.event.message = message
+    events.emit(MESSAGE_RECEIVED)
+  }
+
+  private answer(type: number, packetId: number, reasonCode: number): void {
+    const connection = this.connection
+    const buffer = connection.sendBuffer
+    const version = connection.settings.version
+    const end = writeAck(buffer.bytes, buffer.end, type, packetId, reasonCode, version)
+    if (end < 0) connection.fail(-REASON_IMPLEMENTATION_SPECIFIC_ERROR)
+    else buffer.added(end)
+  }
+
+  /** Saves the session state. Without it no promise of QoS 2 holds, so the connection ends. */
+  private save(): boolean {
+    const connection = this.connection
+    const status = connection.state.save()
+    if (status === OK) return true
+    connection.events.emitTicket(STORAGE_FAILED, 0, status, 0)
+    connection.fail(-REASON_IMPLEMENTATION_SPECIFIC_ERROR)
+    return false
+  }
+}

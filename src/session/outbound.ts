@@ -1,0 +1,273 @@
+/**
+ * Outbound: picks the next bytes that leave, as far as the send buffer has room.
+ *
+ *   1. PUBREL for the PUBRECs that came, after their mark is durable
+ *   2. PUBREL that is owed for dropped messages
+ *   3. SUBSCRIBE or UNSUBSCRIBE
+ *   4. the queue in order: what was in flight on an earlier connection comes first because it is
+ *      oldest (PUBLISH with DUP, or PUBREL), then what was never sent
+ *
+ * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
+ * packets and does not decide when the connection ends.
+ */
+import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
+import { writeAck } from '../codec/encode.js'
+import { findProperty } from '../codec/properties.js'
+import { PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBREL, V5 } from '../codec/protocol.js'
+import { MESSAGE_SENT } from '../events.js'
+import {
+  ERR_EXPIRED,
+  ERR_FULL,
+  ERR_NOT_AVAILABLE,
+  ERR_OFFLINE,
+  ERR_TOO_LARGE,
+  OK,
+  type Status,
+} from '../status.js'
+import { MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
+import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
+import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
+import type { Connection } from './connection.js'
+import { packetIdOf } from './in-flight.js'
+
+/** The most an acknowledgement takes: type, length, identifier, Reason Code. */
+export const ACK_ROOM = 5
+
+/** Records looked at in one call, so that a call is bounded. */
+const STEPS = 64
+
+export class Outbound {
+  /**
+   * Records before this number may have been sent before the last reboot: flash does not say, so
+   * they carry DUP and count as in flight. 0: none.
+   */
+  resumeEnd: number
+  private readonly connection: Connection
+  /** Owed PUBRELs sent on this connection. */
+  private owedSent: number
+
+  constructor(connection: Connection, resumeEnd: number) {
+    this.connection = connection
+    this.resumeEnd = resumeEnd
+    this.owedSent = 0
+  }
+
+  /** A new connection with or without the old session; the queue is read from its oldest again. */
+  connected(sessionPresent: boolean): void {
+    if (!sessionPresent) this.resumeEnd = 0
+    this.owedSent = 0
+    this.connection.inFlight.reset()
+    this.connection.queue.rewind()
+  }
+
+  /** True when the record may have been sent before a reboot. */
+  mayHaveBeenSent(number: number): boolean {
+    return this.resumeEnd !== 0 && isBefore(number, this.resumeEnd)
+  }
+
+  /** Encodes what may leave now. True when there is more to look at without waiting. */
+  fill(): boolean {
+    const connection = this.connection
+    if (!this.sendPubrels()) return false
+    connection.subscriptions.send(connection.sendBuffer, connection.settings.version)
+    for (let step = 0; step < STEPS; step++) {
+      if (!this.sendNext()) return false
+    }
+    return true
+  }
+
+  /**
+   * Makes room for a PUBLISH of QoS 0 that is not queued and writes all of it but the payload.
+   * Returns where in the send buffer the payload goes, or a negative status. It may leave between
+   * queued messages: QoS 0 has an order of its own.
+   */
+  beginNow(message: MessageSource): number {
+    const connection = this.connection
+    const settings = connection.settings
+    const limits = connection.limits
+    const sendBuffer = connection.sendBuffer
+    const version = settings.version
+    const propertiesLength = version === V5 ? message.propertiesLength : 0
+    const payloadLength = message.payloadLength
+    const size = publishSize(message.topicLength, 0, propertiesLength, payloadLength, version)
+    if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
+    if (!connection.isConnected) return ERR_OFFLINE
+    const isRetained = (message.flags & MESSAGE_RETAIN) !== 0
+    if (size > limits.maximumPacketSize || (isRetained && !limits.hasRetain)) {
+      return ERR_NOT_AVAILABLE
+    }
+    if (!sendBuffer.hasRoom(size)) return ERR_FULL
+    const at = writePublishHeader(
+      sendBuffer.bytes,
+      sendBuffer.end,
+      version,
+      isRetained ? 1 : 0,
+      message.topic,
+      0,
+      message.topicLength,
+      0,
+      propertiesLength,
+      payloadLength,
+      settings.system,
+    )
+    settings.system.copy(sendBuffer.bytes, at, message.properties, 0, propertiesLength)
+    return at + propertiesLength
+  }
+
+  /** False when PUBRELs must wait: for room, or because their mark cannot be stored. */
+  private sendPubrels(): boolean {
+    const inFlight = this.connection.inFlight
+    const queue = this.connection.queue
+    const state = this.connection.state
+    let number = inFlight.firstDue()
+    // [MQTT-4.3.3-4]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
+    if (number !== 0 && queue.makeReleasesDurable() !== OK) return false
+    while (number !== 0) {
+      if (!this.sendPubrel(packetIdOf(number))) return false
+      inFlight.removeFirstDue()
+      number = inFlight.firstDue()
+    }
+    while (this.owedSent < state.owed.count) {
+      if (!this.sendPubrel(state.owed.packetIds[this.owedSent]!)) return false
+      this.owedSent++
+    }
+    return true
+  }
+
+  private sendPubrel(packetId: number): boolean {
+    const connection = this.connection
+    const buffer = connection.sendBuffer
+    if (!buffer.hasRoom(ACK_ROOM)) return false
+    buffer.added(
+      writeAck(buffer.bytes, buffer.end, PUBREL, packetId, 0, connection.settings.version),
+    )
+    return true
+  }
+
+  /** Sends the next record of the queue: false when there is none or it must wait. */
+  private sendNext(): boolean {
+    const connection = this.connection
+    const queue = connection.queue
+    const number = queue.next()
+    if (number === 0) return false
+    const state = queue.window.state(number)
+    if (state === RELEASED) {
+      if (connection.inFlight.hasPubrel(number)) return true
+      if (queue.makeReleasesDurable() !== OK || !this.sendPubrel(packetIdOf(number))) {
+        queue.leave()
+        return false
+      }
+      connection.inFlight.pubrelSent(number)
+      return true
+    }
+    if (this.mustWait(number)) {
+      queue.leave()
+      return false
+    }
+    if (!queue.load(number)) return true
+    return this.sendPublish(number, state)
+  }
+
+  /** What holds a PUBLISH back before its record is even loaded. */
+  private mustWait(number: number): boolean {
+    const inFlight = this.connection.inFlight
+    const limits = this.connection.limits
+    const sendBuffer = this.connection.sendBuffer
+    const settings = this.connection.settings
+    const state = this.connection.state
+    const quota = Math.min(limits.receiveMaximum, settings.inFlightLimit)
+    if (inFlight.count >= quota) return true // [MQTT-3.3.4-7] [MQTT-4.9.0-2]
+    // Loading what cannot leave costs a read of flash; half a buffer is a fair chance.
+    if (!sendBuffer.isEmpty && !sendBuffer.hasRoom(sendBuffer.bytes.length >> 1)) return true
+    return state.owed.count > 0 && state.owed.has(packetIdOf(number))
+  }
+
+  private sendPublish(number: number, state: number): boolean {
+    const connection = this.connection
+    const queue = connection.queue
+    const sendBuffer = connection.sendBuffer
+    const settings = connection.settings
+    const record = queue.record
+    const log = queue.log
+    const isInline = record.topicNumber === 0
+    const topic = isInline ? log.buffer : log.topicBuffer
+    const topicAt = isInline ? record.topicAt : log.topicAt
+    const topicLength = isInline ? record.topicLength : log.topicLength
+    const version = settings.version
+    const propertiesLength = version === V5 ? record.propertiesLength : 0
+    const qos = record.qos
+    const size = publishSize(topicLength, qos, propertiesLength, record.payloadLength, version)
+    const isRepeat = state === SENT || this.mayHaveBeenSent(number)
+
+    const reason = this.unsendable(size, isRepeat)
+    if (reason !== OK) {
+      const counter = reason === ERR_EXPIRED ? DROPPED_EXPIRED : DROPPED_REFUSED
+      queue.drop(number, reason, counter, 0)
+      return true
+    }
+    if (!sendBuffer.hasRoom(size)) {
+      queue.leave()
+      return false
+    }
+    const bytes = sendBuffer.bytes
+    // DUP is never set with QoS 0 [MQTT-3.3.1-2], and from the second sending on [MQTT-3.3.1-1].
+    const flags = (isRepeat && qos > 0 ? 8 : 0) | (qos << 1) | record.retain
+    let at = writePublishHeader(
+      bytes,
+      sendBuffer.end,
+      version,
+      flags,
+      topic,
+      topicAt,
+      topicLength,
+      packetIdOf(number),
+      propertiesLength,
+      record.payloadLength,
+      settings.system,
+    )
+    settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
+    if (propertiesLength > 0) this.reduceExpiry(bytes, at, propertiesLength)
+    at += propertiesLength
+    settings.system.copy(bytes, at, log.buffer, record.payloadAt, record.payloadLength)
+    sendBuffer.added(at + record.payloadLength)
+    if (connection.inFlight.count === 0) connection.progressAt = connection.now
+    if (qos > 0) {
+      queue.markSent(number)
+      connection.inFlight.published(number, qos)
+    } else {
+      queue.complete(number)
+    }
+    connection.events.emitTicket(MESSAGE_SENT, number, OK, 0)
+    return true
+  }
+
+  /** Why this broker will never take the loaded message, or OK. */
+  private unsendable(size: number, isRepeat: boolean): Status {
+    const limits = this.connection.limits
+    const queue = this.connection.queue
+    const sendBuffer = this.connection.sendBuffer
+    const record = queue.record
+    if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
+    if (size > limits.maximumPacketSize) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-15]
+    if (record.qos > limits.maximumQos) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-11]
+    if (record.retain === 1 && !limits.hasRetain) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-14]
+    // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
+    if (isRepeat || record.propertiesLength === 0) return OK
+    const buffer = queue.log.buffer
+    const at = record.propertiesAt
+    const end = at + record.propertiesLength
+    const expiryAt = findProperty(buffer, at, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+    if (expiryAt < 0) return OK
+    return queue.loadedAge >= readUint32(buffer, expiryAt) ? ERR_EXPIRED : OK
+  }
+
+  /** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
+  private reduceExpiry(bytes: Uint8Array, at: number, length: number): void {
+    const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+    if (expiryAt < 0) return
+    const age = this.connection.queue.loadedAge
+    const seconds = readUint32(bytes, expiryAt)
+    writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
+  }
+}

@@ -1,0 +1,379 @@
+/**
+ * Session: the states of the client, from stopped to connected and back, driven by `poll`.
+ *
+ *   STOPPED --start--> WAITING --time--> OPENING --transport open--> GREETING --CONNACK--> CONNECTED
+ *      ^                  ^                 |                           |                     |
+ *      |                  +-----------------+---------------------------+----- trouble -------+
+ *      +---- LEAVING <--------------------------------------- stop ---------------------------+
+ *
+ * It decides when the connection begins and ends and keeps its times. What packets mean is in
+ * Handshake and Inbound, what is sent in Outbound. It calls the transport from `poll` only.
+ */
+import { decode, ReceivedPacket } from '../codec/decode.js'
+import { publishSize } from '../codec/encode-publish.js'
+import { writeDisconnect, writePingreq } from '../codec/encode.js'
+import {
+  CONNACK,
+  REASON_KEEP_ALIVE_TIMEOUT,
+  REASON_PROTOCOL_ERROR,
+  REASON_SUCCESS,
+  REASON_UNSPECIFIED_ERROR,
+  V5,
+} from '../codec/protocol.js'
+import { CLIENT_DISCONNECTED, MESSAGE_DROPPED, type Events, STORAGE_FAILED } from '../events.js'
+import type { Settings } from '../options.js'
+import type { OutgoingQueue, QueueListener } from '../queue/outgoing-queue.js'
+import { ERR_CLOSED, ERR_CONNECT, ERR_REFUSED, OK, type Status } from '../status.js'
+import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
+import { QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
+import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
+import { Backoff } from './backoff.js'
+import { Connection } from './connection.js'
+import { Handshake } from './handshake.js'
+import { Inbound } from './inbound.js'
+import { packetIdOf } from './in-flight.js'
+import { ACK_ROOM, Outbound } from './outbound.js'
+
+const STOPPED = 0
+const WAITING = 1
+const OPENING = 2
+const GREETING = 3
+const CONNECTED = 4
+const LEAVING = 5
+
+/** Packets handled in one `poll`, so that a call is bounded. */
+const PACKETS_PER_POLL = 32
+/** The longest that DISCONNECT may take to leave. */
+const LEAVING_MS = 5000
+
+export class Session implements QueueListener {
+  readonly connection: Connection
+  private readonly settings: Settings
+  private readonly events: Events
+  private readonly queue: OutgoingQueue
+  private readonly inbound: Inbound
+  private readonly outbound: Outbound
+  private readonly handshake: Handshake
+  private readonly backoff: Backoff
+  private readonly packet: ReceivedPacket
+  private phase: number
+  /** When the phase began, and for WAITING when it ends. */
+  private phaseAt: number
+  private retryAt: number
+  private isStopping: boolean
+
+  constructor(settings: Settings, events: Events, queue: OutgoingQueue) {
+    this.settings = settings
+    this.events = events
+    this.queue = queue
+    this.connection = new Connection(settings, events, queue)
+    const window = queue.window
+    const next = queue.log.nextNumber
+    const spanEnd = (window.base + WINDOW_SPAN) >>> 0
+    const mayResume = queue.state.sessionMayExist && window.base !== next
+    const resumeEnd = mayResume ? (window.spans(next) ? next : spanEnd) : 0
+    this.outbound = new Outbound(this.connection, resumeEnd)
+    this.inbound = new Inbound(this.connection)
+    this.handshake = new Handshake(this.connection, this.outbound)
+    this.backoff = new Backoff(settings.retryMinMs, settings.retryMaxMs, settings.system)
+    this.packet = new ReceivedPacket()
+    this.phase = STOPPED
+    this.phaseAt = 0
+    this.retryAt = 0
+    this.isStopping = false
+    queue.listener = this
+  }
+
+  get isConnected(): boolean {
+    return this.connection.isConnected
+  }
+
+  get isStopped(): boolean {
+    return this.phase === STOPPED
+  }
+
+  /** Wants a connection from the next `poll` on. */
+  start(now: number): void {
+    this.isStopping = false
+    if (this.phase !== STOPPED && this.phase !== LEAVING) return
+    this.phase = WAITING
+    this.retryAt = now
+  }
+
+  /** Wants no connection: DISCONNECT leaves at the next `poll`. */
+  stop(): void {
+    this.isStopping = true
+  }
+
+  /** One bounded step. Returns milliseconds until the next is wanted, Infinity for never. */
+  poll(now: number): number {
+    this.connection.now = now
+    if (this.isStopping && this.phase !== STOPPED && this.phase !== LEAVING) this.leave()
+    const waitMs = this.step(now)
+    const markMs = this.queue.tend(now)
+    // Erasing takes long: only when there is nothing to send or handle.
+    if (waitMs > 0 && this.queue.log.maintain()) return 0
+    return Math.max(0, Math.min(waitMs, markMs))
+  }
+
+  /** See `Outbound.beginNow`. */
+  beginNow(message: MessageSource): number {
+    return this.outbound.beginNow(message)
+  }
+
+  /** True when the message makes a packet that the send buffer holds. */
+  fits(message: MessageSource): boolean {
+    const size = publishSize(
+      message.topicLength,
+      message.flags & MESSAGE_QOS,
+      message.propertiesLength,
+      message.payloadLength,
+      this.settings.version,
+    )
+    return size > 0 && size <= this.connection.sendBuffer.bytes.length
+  }
+
+  // QueueListener
+
+  onDropping(number: number, state: number): void {
+    const inFlight = this.connection.inFlight
+    const mayBeKnown = state !== QUEUED || this.outbound.mayHaveBeenSent(number)
+    // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
+    if (mayBeKnown && this.queue.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
+      this.queue.state.owed.add(packetIdOf(number))
+    }
+    inFlight.ended(number, state)
+  }
+
+  onDropped(number: number, status: Status, reasonCode: number): void {
+    this.events.emitTicket(MESSAGE_DROPPED, number, status, reasonCode)
+  }
+
+  onStorageFailed(status: Status): void {
+    this.events.emitTicket(STORAGE_FAILED, 0, status, 0)
+  }
+
+  // The phases
+
+  private step(now: number): number {
+    switch (this.phase) {
+      case STOPPED:
+        return Infinity
+      case WAITING:
+        return now < this.retryAt ? this.retryAt - now : this.open()
+      case OPENING:
+        return this.awaitOpen()
+      case LEAVING:
+        return this.awaitLeft()
+      default:
+        return this.drive()
+    }
+  }
+
+  private enter(phase: number): void {
+    this.phase = phase
+    this.phaseAt = this.connection.now
+  }
+
+  private open(): number {
+    this.connection.reset(this.connection.now)
+    this.inbound.disconnectReason = -1
+    this.enter(OPENING)
+    if (this.settings.transport.open(this.settings.broker) !== OK) return this.lost(ERR_CONNECT)
+    return this.awaitOpen()
+  }
+
+  private awaitOpen(): number {
+    const transport = this.settings.transport
+    if (transport.state === TRANSPORT_OPEN) {
+      this.enter(GREETING)
+      this.handshake.sendConnect()
+      return this.drive()
+    }
+    const leftMs = this.phaseAt + this.settings.connectTimeoutMs - this.connection.now
+    if (transport.state === TRANSPORT_CLOSED || leftMs <= 0) return this.lost(ERR_CONNECT)
+    return leftMs
+  }
+
+  /** A connection that exists: bytes in, bytes out, times. */
+  private drive(): number {
+    const connection = this.connection
+    let hasMore = this.receive()
+    if (connection.failure !== 0) return this.end()
+    if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
+    const wasEmpty = connection.sendBuffer.isEmpty
+    const status = connection.sendBuffer.flush(this.settings.transport)
+    if (status !== OK) return this.lost(status)
+    if (!wasEmpty && connection.sendBuffer.isEmpty) {
+      connection.sentAt = connection.now
+      // Room came back: what did not fit before may leave now.
+      if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
+      if (!connection.sendBuffer.isEmpty) hasMore = true
+    }
+    const waitMs = this.keepTime()
+    if (connection.failure !== 0) return this.end()
+    if (hasMore) return 0
+    return waitMs
+  }
+
+  /** Reads and handles packets: true when there may be more right now. */
+  private receive(): boolean {
+    const connection = this.connection
+    const reader = connection.reader
+    for (let count = 0; count < PACKETS_PER_POLL;) {
+      if (!connection.sendBuffer.hasRoom(ACK_ROOM)) return false
+      const size = reader.next()
+      if (size < 0) {
+        connection.fail(size)
+        return false
+      }
+      if (size > 0) {
+        count++
+        this.handle(size)
+        if (connection.failure !== 0) return false
+        reader.consume()
+        continue
+      }
+      const room = reader.room()
+      const taken = this.settings.transport.read(reader.bytes, reader.readAt, room)
+      if (taken < 0) {
+        connection.fail(ERR_CLOSED)
+        return false
+      }
+      if (taken === 0) return false
+      connection.receivedAt = connection.now
+      reader.received(taken)
+    }
+    return true
+  }
+
+  private handle(size: number): void {
+    const connection = this.connection
+    const packet = this.packet
+    const reader = connection.reader
+    const status = decode(packet, reader.bytes, reader.packetAt, size, this.settings.version)
+    if (status < 0) {
+      connection.fail(status)
+    } else if (this.phase === CONNECTED) {
+      this.inbound.handle(packet)
+    } else if (packet.type !== CONNACK) {
+      connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.0-1]
+    } else if (this.handshake.onConnack(packet)) {
+      this.backoff.reset()
+      connection.progressAt = connection.now
+      this.enter(CONNECTED)
+    }
+  }
+
+  /** Keep Alive and the limits on waiting: milliseconds until the next is due. */
+  private keepTime(): number {
+    const connection = this.connection
+    const now = connection.now
+    const settings = this.settings
+    if (this.phase === GREETING) {
+      const leftMs = this.phaseAt + settings.connectTimeoutMs - now
+      if (leftMs <= 0) connection.fail(ERR_CONNECT)
+      return leftMs
+    }
+    let waitMs = Infinity
+    if (settings.ackTimeoutMs > 0 && connection.inFlight.count > 0) {
+      waitMs = connection.progressAt + settings.ackTimeoutMs - now
+      if (waitMs <= 0) connection.fail(ERR_CLOSED)
+    }
+    const keepAliveMs = connection.limits.keepAliveMs
+    if (keepAliveMs === 0) return waitMs
+    if (connection.pingSentAt >= 0) {
+      const leftMs = connection.pingSentAt + settings.pingTimeoutMs - now
+      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
+      return Math.min(waitMs, leftMs)
+    }
+    // Three quarters leave time for a late poll [MQTT-3.1.2-20]. Silence of the broker counts as
+    // well as ours: a half-open connection swallows what we send without a sign.
+    const dueAt = Math.min(connection.sentAt, connection.receivedAt) + (keepAliveMs * 3) / 4
+    if (now < dueAt) return Math.min(waitMs, dueAt - now)
+    const buffer = connection.sendBuffer
+    if (!buffer.hasRoom(2)) return waitMs // the transport takes nothing; onReady comes when it does
+    buffer.added(writePingreq(buffer.bytes, buffer.end))
+    connection.pingSentAt = now
+    connection.sentAt = now
+    if (buffer.flush(settings.transport) !== OK) connection.fail(ERR_CLOSED)
+    return Math.min(waitMs, settings.pingTimeoutMs)
+  }
+
+  /** We end the connection because of `failure`: MQTT 5 is told the reason [MQTT-4.13.1-1]. */
+  private end(): number {
+    const connection = this.connection
+    const failure = connection.failure
+    const isProtocol = failure <= -REASON_UNSPECIFIED_ERROR && failure >= -255
+    if (this.settings.version === V5 && isProtocol) {
+      const buffer = connection.sendBuffer
+      // After a Reason Code of ours nothing else matters, so it may take the place of what waits.
+      if (!buffer.hasRoom(3)) buffer.clear()
+      buffer.added(writeDisconnect(buffer.bytes, buffer.end, -failure, null, V5))
+      buffer.flush(this.settings.transport)
+    }
+    return this.lost(failure)
+  }
+
+  /** The connection is gone: says so and waits for the next attempt. */
+  private lost(status: Status): number {
+    const connection = this.connection
+    const transport = this.settings.transport
+    const reason = transport.reason
+    transport.close()
+    connection.sendBuffer.clear()
+    connection.isConnected = false
+    // OK is the end of a session that was not ours (see Handshake): go on at once.
+    const pauseMs = status === OK ? 0 : this.backoff.next()
+    this.enter(WAITING)
+    this.retryAt = connection.now + pauseMs
+    if (status !== OK) this.announceLost(status, reason, pauseMs)
+    return pauseMs
+  }
+
+  private announceLost(status: Status, reason: string, retryMs: number): void {
+    if (!this.events.has(CLIENT_DISCONNECTED)) return
+    const event = this.events.event
+    const refused = this.handshake.refusedReason
+    event.status = status
+    if (status === ERR_REFUSED) {
+      event.reasonCode = refused >= 0 ? refused : this.inbound.disconnectReason
+    } else if (status > -256) {
+      event.reasonCode = -status
+    }
+    event.text = reason
+    event.retryMs = retryMs
+    this.events.emit(CLIENT_DISCONNECTED)
+  }
+
+  private leave(): void {
+    const connection = this.connection
+    if (this.phase === CONNECTED) {
+      const buffer = connection.sendBuffer
+      if (!buffer.hasRoom(4)) buffer.clear()
+      buffer.added(
+        writeDisconnect(buffer.bytes, buffer.end, REASON_SUCCESS, null, this.settings.version),
+      )
+      connection.isConnected = false
+      this.enter(LEAVING)
+      return
+    }
+    this.settings.transport.close()
+    this.enter(STOPPED)
+    this.queue.flush()
+  }
+
+  private awaitLeft(): number {
+    const connection = this.connection
+    const transport = this.settings.transport
+    const status = connection.sendBuffer.flush(transport)
+    const leftMs = this.phaseAt + LEAVING_MS - connection.now
+    if (status === OK && !connection.sendBuffer.isEmpty && leftMs > 0) return leftMs
+    transport.close()
+    connection.sendBuffer.clear()
+    this.enter(STOPPED)
+    this.queue.flush()
+    if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)
+    return Infinity
+  }
+}

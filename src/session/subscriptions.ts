@@ -1,0 +1,199 @@
+/**
+ * Subscriptions: the table of what the application wants, and how far the broker agreed.
+ *
+ * The table is declared once and outlives connections: after a lost session it is asked for again.
+ * One SUBSCRIBE or UNSUBSCRIBE is on its way at a time, so one Packet Identifier is in use and
+ * none can leak. Entries are objects: they are few and made when the application subscribes.
+ */
+import { type SubscribeFilter, writeSubscribe, writeUnsubscribe } from '../codec/encode.js'
+import { ERR_SPACE } from '../codec/protocol.js'
+import { type Events, SESSION_SUBSCRIBED, SESSION_UNSUBSCRIBED } from '../events.js'
+import type { InboundMessage } from '../inbound-message.js'
+import { matches, sharedPrefix } from '../topic.js'
+import { FIRST_SUBSCRIBE_ID } from './in-flight.js'
+import type { SendBuffer } from './send-buffer.js'
+
+export type MessageHandler = (message: InboundMessage) => void
+
+/** The broker does not know yet. */
+const WANTED = 0
+const SUBSCRIBED = 1
+/** The broker refused; asked again on the next connection. */
+const REFUSED = 2
+/** The application has no use for it any more, the broker does not know yet. */
+const UNWANTED = 3
+
+/** Filters in one SUBSCRIBE at the most. */
+const BATCH = 8
+
+class Subscription {
+  readonly request: SubscribeFilter
+  readonly bytes: Uint8Array
+  /** Where the part that is matched begins: behind $share/name/. */
+  readonly matchAt: number
+  handler: MessageHandler | null
+  state: number
+  /** True while it is part of the packet on its way. */
+  isAsked: boolean
+
+  constructor(request: SubscribeFilter, bytes: Uint8Array, handler: MessageHandler | null) {
+    this.request = request
+    this.bytes = bytes
+    this.matchAt = sharedPrefix(bytes)
+    this.handler = handler
+    this.state = WANTED
+    this.isAsked = false
+  }
+}
+
+export class Subscriptions {
+  private entries: Subscription[]
+  private readonly events: Events
+  /** Identifier of the packet on its way, or 0, and whether it is an UNSUBSCRIBE. */
+  private askedId: number
+  private isUnsubscribe: boolean
+  private nextId: number
+
+  constructor(events: Events) {
+    this.entries = []
+    this.events = events
+    this.askedId = 0
+    this.isUnsubscribe = false
+    this.nextId = FIRST_SUBSCRIBE_ID
+  }
+
+  /** Adds a filter, or replaces the one with the same text. */
+  add(request: SubscribeFilter, bytes: Uint8Array, handler: MessageHandler | null): void {
+    const entry = new Subscription(request, bytes, handler)
+    for (let index = 0; index < this.entries.length; index++) {
+      if (this.entries[index]!.request.filter !== request.filter) continue
+      this.entries[index] = entry
+      return
+    }
+    this.entries.push(entry)
+  }
+
+  /** False when the filter is not in the table. */
+  remove(filter: string): boolean {
+    for (let index = 0; index < this.entries.length; index++) {
+      const entry = this.entries[index]!
+      if (entry.request.filter !== filter || entry.state === UNWANTED) continue
+      if (entry.state === WANTED && !entry.isAsked) this.delete(entry)
+      entry.state = UNWANTED
+      entry.handler = null
+      return true
+    }
+    return false
+  }
+
+  /** A new connection. Without a session the broker knows no filter. */
+  connected(sessionPresent: boolean): void {
+    this.askedId = 0
+    const entries = this.entries
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]!
+      entry.isAsked = false
+      if (!sessionPresent && entry.state === UNWANTED) this.delete(entry)
+      if (entry.state === REFUSED || (!sessionPresent && entry.state === SUBSCRIBED)) {
+        entry.state = WANTED
+      }
+    }
+  }
+
+  /** Encodes the next SUBSCRIBE or UNSUBSCRIBE that is due, if there is room for it. */
+  send(buffer: SendBuffer, version: number): void {
+    if (this.askedId !== 0 || this.entries.length === 0) return
+    if (!this.sendOne(buffer, version, WANTED)) this.sendOne(buffer, version, UNWANTED)
+  }
+
+  /** SUBACK or UNSUBACK arrived: false when it answers nothing or has the wrong number of codes. */
+  answered(
+    packetId: number,
+    isUnsubscribe: boolean,
+    bytes: Uint8Array,
+    codesAt: number,
+    codesCount: number,
+    hasCodes: boolean,
+  ): boolean {
+    if (packetId !== this.askedId || isUnsubscribe !== this.isUnsubscribe) return false
+    const asked: Subscription[] = []
+    for (let index = 0; index < this.entries.length; index++) {
+      const entry = this.entries[index]!
+      if (entry.isAsked) asked.push(entry)
+    }
+    // [MQTT-3.8.4-6] [MQTT-3.11.3-1]: one code for each filter. UNSUBACK of 3.1.1 has none.
+    if (hasCodes && codesCount !== asked.length) return false
+    this.askedId = 0
+    for (let index = 0; index < asked.length; index++) {
+      this.settle(asked[index]!, isUnsubscribe, hasCodes ? bytes[codesAt + index]! : 0)
+    }
+    return true
+  }
+
+  /** Calls the handlers whose filter matches the message's topic. */
+  dispatch(message: InboundMessage): void {
+    const entries = this.entries
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]!
+      const handler = entry.handler
+      if (handler === null) continue
+      if (
+        matches(entry.bytes, entry.matchAt, message.bytes, message.topicAt, message.topicLength)
+      ) {
+        handler(message)
+      }
+    }
+  }
+
+  private settle(entry: Subscription, isUnsubscribe: boolean, code: number): void {
+    entry.isAsked = false
+    if (isUnsubscribe) this.delete(entry)
+    else if (entry.state === WANTED) entry.state = code < 0x80 ? SUBSCRIBED : REFUSED
+    const index = isUnsubscribe ? SESSION_UNSUBSCRIBED : SESSION_SUBSCRIBED
+    if (!this.events.has(index)) return
+    this.events.event.text = entry.request.filter
+    this.events.event.reasonCode = code
+    this.events.emit(index)
+  }
+
+  private sendOne(buffer: SendBuffer, version: number, state: number): boolean {
+    const isUnsubscribe = state === UNWANTED
+    const filters: SubscribeFilter[] = []
+    const names: string[] = []
+    const asked: Subscription[] = []
+    for (let index = 0; index < this.entries.length && filters.length < BATCH; index++) {
+      const entry = this.entries[index]!
+      if (entry.state !== state) continue
+      filters.push(entry.request)
+      names.push(entry.request.filter)
+      asked.push(entry)
+    }
+    // Fewer filters where not all fit; each alone fits, or `subscribe` had refused it.
+    let end = ERR_SPACE
+    buffer.hasRoom(buffer.bytes.length >> 1)
+    while (filters.length > 0) {
+      end = isUnsubscribe
+        ? writeUnsubscribe(buffer.bytes, buffer.end, this.nextId, names, null, version)
+        : writeSubscribe(buffer.bytes, buffer.end, this.nextId, filters, null, version)
+      if (end !== ERR_SPACE) break
+      filters.pop()
+      names.pop()
+      asked.pop()
+    }
+    if (end < 0) return false
+    buffer.added(end)
+    for (let index = 0; index < asked.length; index++) asked[index]!.isAsked = true
+    this.askedId = this.nextId
+    this.isUnsubscribe = isUnsubscribe
+    this.nextId = this.nextId === 65535 ? FIRST_SUBSCRIBE_ID : this.nextId + 1
+    return true
+  }
+
+  private delete(entry: Subscription): void {
+    const kept: Subscription[] = []
+    for (let index = 0; index < this.entries.length; index++) {
+      if (this.entries[index] !== entry) kept.push(this.entries[index]!)
+    }
+    this.entries = kept
+  }
+}
