@@ -1,0 +1,12 @@
+/** The implementations in memory: for tests, for the simulation, as examples of the contracts. */
+export { Crc32 } from './crc32.js'
+export { FlashCounters } from './flash-counters.js'
+export { FlashTiming, PROGRAM_PAGE_SIZE, esp32Timing, w25qTiming } from './flash-timing.js'
+export { ManualSystem } from './manual-system.js'
+export { NorFlash, NorSnapshot, PowerCut } from './nor.js'
+export type { NorOptions, StuckSector } from './nor.js'
+export { Random } from './random.js'
+export { ScriptedTransport } from './scripted-transport.js'
+export { breach, checkErase, checkGeometry, checkRead, checkWrite } from './storage-checks.js'
+export { Tearing } from './tear.js'
+export type { Tear } from './tear.js'
