@@ -92,7 +92,7 @@ export class MqttClient implements PayloadSink {
     const storage = settings.storage
     if (storage) {
       const status = storage.mount(settings.connect.clientId, settings.brokerUrl)
-      if (status !== OK) mountFailed(status, storage.identity, settings.connect.clientId)
+      if (status !== OK) mountFailed(status, storage.identity, settings)
     }
     this.queue = new OutgoingQueue(
       storage
@@ -340,15 +340,17 @@ function expires(source: MessageSource): boolean {
   return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
 }
 
-function mountFailed(status: Status, identity: string, clientId: string): never {
-  if (status === ERR_IDENTITY) {
-    throw new Error(
-      'option "storage" holds the messages of client "' +
-        identity +
-        '", not of "' +
-        clientId +
-        '"; use that clientId, another partition, or storage.format() to give them up',
-    )
+function mountFailed(status: Status, identity: string, settings: Settings): never {
+  if (status !== ERR_IDENTITY) {
+    throw new Error('option "storage" cannot be used: ' + statusText(status))
   }
-  throw new Error('option "storage" cannot be used: ' + statusText(status))
+  throw new Error(
+    'option "storage" holds the messages of client ' +
+      identity +
+      ', not of "' +
+      settings.connect.clientId +
+      '" at ' +
+      settings.brokerUrl +
+      '; use those, or another partition, or give the messages up with storage.format()',
+  )
 }

@@ -5,7 +5,6 @@
  * a reason to end the connection notes it with `fail`; the session acts on it at its next step.
  */
 import { PacketReader } from '../codec/packet-reader.js'
-import { REASON_UNSPECIFIED_ERROR } from '../codec/protocol.js'
 import type { Events } from '../events.js'
 import { InboundMessage } from '../inbound-message.js'
 import type { Settings } from '../options.js'
@@ -15,6 +14,9 @@ import { InFlight } from './in-flight.js'
 import { Limits } from './limits.js'
 import { SendBuffer } from './send-buffer.js'
 import { Subscriptions } from './subscriptions.js'
+
+/** A `failure` that is none: end this connection in order and make the next one at once. */
+export const RESTART = 1
 
 export class Connection {
   readonly settings: Settings
@@ -33,7 +35,7 @@ export class Connection {
   now: number
   /** Rises with each connection: what belongs to an earlier one is stale. */
   epoch: number
-  /** Why the connection must end, as a status; 0 while it need not. */
+  /** Why the connection must end: a negative status, or RESTART; 0 while it need not. */
   failure: number
   /** When the last packet left and the last byte came. */
   sentAt: number
@@ -80,6 +82,6 @@ export class Connection {
 
   /** Notes why the connection must end; the first reason stays. */
   fail(status: number): void {
-    if (this.failure === 0) this.failure = status < 0 ? status : -REASON_UNSPECIFIED_ERROR
+    if (this.failure === 0) this.failure = status
   }
 }

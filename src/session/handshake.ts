@@ -22,7 +22,7 @@ import {
 import { ERR_REFUSED, ERR_SESSION_LOST, OK } from '../status.js'
 import { COMPLETE, QUEUED, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
 import { DROPPED_SESSION_LOST } from '../store/session-state.js'
-import type { Connection } from './connection.js'
+import { type Connection, RESTART } from './connection.js'
 import type { Outbound } from './outbound.js'
 
 export class Handshake {
@@ -82,7 +82,7 @@ export class Handshake {
     )
     if (this.isWiping) {
       this.isWiping = false
-      connection.fail(OK)
+      connection.fail(RESTART)
       return false
     }
     connection.isConnected = true

@@ -28,7 +28,7 @@ import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
 import { QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { Backoff } from './backoff.js'
-import { Connection } from './connection.js'
+import { Connection, RESTART } from './connection.js'
 import { Handshake } from './handshake.js'
 import { Inbound } from './inbound.js'
 import { packetIdOf } from './in-flight.js'
@@ -305,11 +305,12 @@ export class Session implements QueueListener {
     const connection = this.connection
     const failure = connection.failure
     const isProtocol = failure <= -REASON_UNSPECIFIED_ERROR && failure >= -255
-    if (this.settings.version === V5 && isProtocol) {
+    if (failure === RESTART || (this.settings.version === V5 && isProtocol)) {
       const buffer = connection.sendBuffer
       // After a Reason Code of ours nothing else matters, so it may take the place of what waits.
+      const reason = failure === RESTART ? REASON_SUCCESS : -failure
       if (!buffer.hasRoom(3)) buffer.clear()
-      buffer.added(writeDisconnect(buffer.bytes, buffer.end, -failure, null, V5))
+      buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, this.settings.version))
       buffer.flush(this.settings.transport)
     }
     return this.lost(failure)
@@ -323,11 +324,10 @@ export class Session implements QueueListener {
     transport.close()
     connection.sendBuffer.clear()
     connection.isConnected = false
-    // OK is the end of a session that was not ours (see Handshake): go on at once.
-    const pauseMs = status === OK ? 0 : this.backoff.next()
+    const pauseMs = status === RESTART ? 0 : this.backoff.next()
     this.enter(WAITING)
     this.retryAt = connection.now + pauseMs
-    if (status !== OK) this.announceLost(status, reason, pauseMs)
+    if (status !== RESTART) this.announceLost(status, reason, pauseMs)
     return pauseMs
   }
 

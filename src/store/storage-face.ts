@@ -11,7 +11,7 @@ export interface Storage {
   readonly log: OutgoingLog
   readonly state: SessionState
   readonly window: ExchangeWindow
-  /** The client identifier the store was made for; '' before `mount`. */
+  /** Whom the store belongs to, in words: client identifier and brokers. */
   readonly identity: string
   /**
    * Opens the store for this client and recovers what a power loss left. OK, or ERR_IDENTITY,
