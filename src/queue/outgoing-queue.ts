@@ -6,7 +6,7 @@
  * decides what happens when the log is full and when marks become durable. It knows nothing of
  * packets and connections: the session tells it what became of a message.
  */
-import { ERR_CORRUPT, ERR_DROPPED, ERR_FULL, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_DROPPED, ERR_FULL, ERR_STORAGE, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
 import {
   COMPLETE,
@@ -178,6 +178,10 @@ export class OutgoingQueue {
   next(): number {
     for (;;) {
       const number = this.log.advance()
+      if (number < 0) {
+        this.listener!.onStorageFailed(number)
+        return 0
+      }
       if (!this.passGap(number === 0 ? this.log.nextNumber : number)) {
         if (number !== 0) this.log.stepBack()
         return 0
@@ -200,8 +204,11 @@ export class OutgoingQueue {
     this.expected = this.current
   }
 
-  /** Loads the message `next` returned into `record`: false when it is damaged and was dropped. */
-  load(number: number): boolean {
+  /**
+   * Loads the message `next` returned into `record`: OK; ERR_CORRUPT or ERR_HOOK, then it was
+   * damaged and is dropped; ERR_STORAGE, then it may be readable later and comes again.
+   */
+  load(number: number): Status {
     const log = this.log
     let status = log.load()
     if (status === OK) {
@@ -210,9 +217,13 @@ export class OutgoingQueue {
         status = log.loadTopic(this.record.topicNumber)
       }
     }
-    if (status === OK) return true
-    this.drop(number, status, DROPPED_DAMAGED, 0)
-    return false
+    if (status === ERR_STORAGE) {
+      this.leave()
+      this.listener!.onStorageFailed(status)
+    } else if (status !== OK) {
+      this.drop(number, status, DROPPED_DAMAGED, 0)
+    }
+    return status
   }
 
   /** Seconds the loaded message has waited as far as is known; 0 when it has no time. */

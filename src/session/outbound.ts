@@ -21,6 +21,7 @@ import {
   ERR_FULL,
   ERR_NOT_AVAILABLE,
   ERR_OFFLINE,
+  ERR_STORAGE,
   ERR_TOO_LARGE,
   OK,
   type Status,
@@ -165,7 +166,8 @@ export class Outbound {
       queue.leave()
       return false
     }
-    if (!queue.load(number)) return true
+    const status = queue.load(number)
+    if (status !== OK) return status !== ERR_STORAGE
     return this.sendPublish(number, state)
   }
 

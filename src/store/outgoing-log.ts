@@ -10,7 +10,8 @@ import type { ExchangeWindow } from './exchange-window.js'
  * `FlashLog` (src/store) and `RamLog` (src/queue). Neither knows what a body means.
  *
  * There is one buffer. A body to be appended is built in it at `bodyAt`; a loaded body is found
- * in it at `loadedAt`. Each append and each load overwrites what was there.
+ * in it at `loadedAt`. append, load, rewind, maintain and (where it meets damage) advance overwrite
+ * what was there; reserve, topicNumber, timeDelta, writeMark and loadTopic leave it alone.
  */
 export interface OutgoingLog {
   /** The buffer bodies are built and loaded in. */
@@ -65,7 +66,8 @@ export interface OutgoingLog {
    */
   rewind(number: number): void
   /**
-   * Moves the reader to the next record and returns its number, 0 at the end of the log. Reads
+   * Moves the reader to the next record and returns its number, 0 at the end of the log, or
+   * ERR_STORAGE when the storage cannot be read: the reader then stays where it is. Reads
    * headers only, so a complete record costs little. Records that are damaged are skipped and
    * counted in `skippedCount`; numbers may therefore have gaps.
    */
@@ -75,7 +77,10 @@ export interface OutgoingLog {
    * `advance` returns it again.
    */
   stepBack(): void
-  /** Loads the body of the record the reader is at: OK, ERR_CORRUPT (counted), ERR_STORAGE, ERR_HOOK. */
+  /**
+   * Loads the body of the record the reader is at: OK, ERR_CORRUPT (counted, gone), ERR_HOOK
+   * (counted), or ERR_STORAGE: the record may be there when it is tried again.
+   */
   load(): Status
   /** Where the loaded body begins in `buffer`, and its bytes. Valid until the next append or load. */
   readonly loadedAt: number
@@ -85,7 +90,8 @@ export interface OutgoingLog {
 
   /**
    * Finds the topic `number` of the sector the reader is in: OK, ERR_CORRUPT or ERR_STORAGE. The
-   * topic is then in `topicBuffer` from `topicAt` on, `topicLength` bytes. Does not touch `buffer`.
+   * topic is then in `topicBuffer` from `topicAt` on, `topicLength` bytes, until the next call that
+   * stores or loads anything. Does not touch `buffer`.
    */
   loadTopic(number: number): Status
   readonly topicBuffer: Uint8Array
