@@ -1,19 +1,20 @@
 /**
- * Turns a client on Node: calls `poll` when the transport is ready and when the time `poll` asked
- * for has come. Knows nothing of what `poll` does.
+ * Turns a client on Node: calls `poll` when the client says that it has work and when the time
+ * `poll` asked for has come. Knows nothing of what `poll` does.
  */
-import type { Transport } from '../transport.js'
 
 /** What `run` needs of a client. */
 export interface Polled {
   /** `now` is `performance.now()`, as in NodeSystem. Returns milliseconds to the next call. */
   poll(now: number): number
+  /** Set by `run`: the client calls it when `poll` is due earlier than it asked for. */
+  onWork: () => void
 }
 
 export interface Running {
-  /** Calls `poll` soon, once for any number of wakes: after a publish, for instance. */
+  /** Calls `poll` soon, once for any number of wakes. */
   wake(): void
-  /** No `poll` any more; the transport's `onReady` is the client's own again. */
+  /** No `poll` any more. */
   stop(): void
 }
 
@@ -21,12 +22,10 @@ export interface Running {
 const MAX_TIMEOUT_MS = 0x7fffffff
 
 /**
- * Call it after the client was constructed, as that sets the transport's `onReady`, which is
- * chained here. An exception of `poll` is not caught: it reaches the process as uncaught, and the
- * client is not polled again, since its state is unknown then.
+ * Runs the client until `stop`. An exception of `poll` is not caught: it reaches the process as
+ * uncaught, and the client is not polled again, since its state is unknown then.
  */
-export function run(client: Polled, transport: Transport): Running {
-  const note = transport.onReady
+export function run(client: Polled): Running {
   let isStopped = false
   let immediate: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
@@ -54,19 +53,16 @@ export function run(client: Polled, transport: Transport): Running {
     if (!isStopped && immediate === undefined) immediate = setImmediate(turn)
   }
 
-  const ready = (): void => {
-    note()
-    wake()
-  }
-
   const stop = (): void => {
     isStopped = true
     clearImmediate(immediate)
     clearTimeout(timer)
-    if (transport.onReady === ready) transport.onReady = note
+    client.onWork = doNothing
   }
 
-  transport.onReady = ready
+  client.onWork = wake
   wake()
   return { wake, stop }
 }
+
+function doNothing(): void {}
