@@ -82,7 +82,7 @@ export interface OutgoingLog {
    * (counted), or ERR_STORAGE: the record may be there when it is tried again.
    */
   load(): Status
-  /** Where the loaded body begins in `buffer`, and its bytes. Valid until the next append or load. */
+  /** Where the loaded body begins in `buffer`, and its bytes, until something overwrites it. */
   readonly loadedAt: number
   readonly loadedLength: number
   /** Time base that is in force at the record the reader is at, in seconds; 0: none. */
@@ -100,13 +100,13 @@ export interface OutgoingLog {
 
   /** Makes the marks of the window durable in one record. OK, ERR_FULL, ERR_STORAGE, ERR_HOOK. */
   writeMark(window: ExchangeWindow): Status
-  /** Gives the window's marks a place in RAM only: the log may now reuse what lies before its base. */
+  /** Every record before `base` is complete: the log may reuse their place. Writes nothing. */
   release(base: number): void
 
   /**
-   * Gives up the oldest sector's worth of records although they are not complete: returns the number of the
-   * oldest record that stays. The caller moves the window there, counts, reports, and calls
-   * `release`. Returns 0 when there is nothing that could be given up.
+   * Gives up the oldest sector's worth of records although they are not complete: returns the
+   * number of the oldest record that stays. The caller moves the window there, counts, reports,
+   * and calls `release`. Returns 0 when there is nothing that could be given up.
    */
   oldestAfterDrop(): number
 

@@ -1,0 +1,346 @@
+import { ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, OK, type Status } from '../status.js'
+import { COMPLETE, isBefore, numberAfter } from './exchange-window.js'
+import {
+  CONTEXT,
+  CONTEXT_BYTES,
+  MESSAGE,
+  RECORD_HEADER,
+  TOPIC,
+  readUint32,
+  recordKey,
+  recordLength,
+  recordType,
+} from './flash-record.js'
+import { READ_TRIES, type FlashRegion } from './flash-region.js'
+import type { FlashRing } from './flash-ring.js'
+import type { FlashWriter } from './flash-writer.js'
+import type { SectorScan } from './sector-scan.js'
+import { TopicTable } from './topic-table.js'
+
+/**
+ * FlashReader: moves over the messages of the flash log in order and loads their bodies. It reads
+ * headers only until a body is wanted. When something does not carry its check, it scans the sector
+ * anew from its start, where every record is checked: the scan tells what is left and what is lost.
+ * It knows nothing of what is complete.
+ */
+
+export class FlashReader {
+  private readonly region: FlashRegion
+  private readonly ring: FlashRing
+  private readonly writer: FlashWriter
+  private readonly scan: SectorScan
+  private readonly buffer: Uint8Array
+  private readonly scratch: Uint8Array
+  /** Topics of the sector the reader is in, as far as it has come. */
+  readonly topics: TopicTable
+  /** The sector the reader is in, its first number, and the first number of the next sector. */
+  private sequence: number
+  private firstNumber: number
+  private limit: number
+  private limitSequence: number
+  /** A number to go to before anything else; 0: none. */
+  private wanted: number
+  /** Offset of the next record to look at, and the number the next message will have. */
+  private nextAt: number
+  private nextNumber: number
+  /** The message that `advance` returned last. */
+  private recordAt: number
+  private recordStored: number
+  private recordNumber: number
+  /** Boot salt and time base in force at `nextAt`. */
+  private salt: number
+  timeBase: number
+  loadedLength: number
+  /** Damaged messages passed over, and the number before which all are counted. */
+  skippedCount: number
+  countedTo: number
+
+  constructor(
+    region: FlashRegion,
+    ring: FlashRing,
+    writer: FlashWriter,
+    scan: SectorScan,
+    scratch: Uint8Array,
+    maxTopic: number,
+  ) {
+    this.region = region
+    this.ring = ring
+    this.writer = writer
+    this.scan = scan
+    this.buffer = scan.buffer
+    this.scratch = scratch
+    this.topics = new TopicTable(region, scratch, maxTopic)
+    this.sequence = 0
+    this.firstNumber = 1
+    this.limit = 0
+    this.limitSequence = 0
+    this.wanted = 0
+    this.nextAt = 0
+    this.nextNumber = 1
+    this.recordAt = 0
+    this.recordStored = 0
+    this.recordNumber = 0
+    this.salt = 0
+    this.timeBase = 0
+    this.loadedLength = 0
+    this.skippedCount = 0
+    this.countedTo = 1
+  }
+
+  /** Puts the reader before `number`, or before the oldest message left. */
+  rewind(number: number): void {
+    this.wanted = number
+    this.seek()
+  }
+
+  /** Moves to the next message: its number, 0 at the end, or ERR_STORAGE: try again. */
+  advance(): number {
+    return this.wanted !== 0 && !this.seek() ? ERR_STORAGE : this.move()
+  }
+
+  /** Goes to the number that is wanted. False when the storage could not be read: still wanted. */
+  private seek(): boolean {
+    const number = this.wanted
+    const failedReads = this.region.failedReads
+    const sequence = this.ring.findSector(number, this.ring.baseSequence)
+    if (this.region.failedReads !== failedReads) return false
+    this.enter(sequence, this.ring.foundFirst)
+    while (isBefore(this.nextNumber, number)) {
+      const found = this.move()
+      if (found < 0) return false
+      if (found === 0) break
+      if (isBefore(found, number)) continue
+      this.stepBack()
+      break
+    }
+    this.wanted = 0
+    return true
+  }
+
+  private move(): number {
+    const writer = this.writer
+    const ring = this.ring
+    const failedReads = this.region.failedReads
+    // Each round moves on by a record or a sector, so this ends.
+    for (;;) {
+      if (isBefore(this.sequence, ring.baseSequence)) this.enter(ring.baseSequence, ring.baseFirst)
+      let end = this.region.sectorSize
+      if (!isBefore(this.sequence, ring.sequence)) {
+        if (this.nextNumber === writer.nextNumber) return 0
+        end = writer.offset
+      } else {
+        const isAtLimit = this.isAtLimit()
+        if (this.region.failedReads !== failedReads) return ERR_STORAGE
+        if (isAtLimit) {
+          this.enter(this.limitSequence, this.limit)
+          continue
+        }
+      }
+      const found = this.step(end)
+      if (found !== 0) return found
+    }
+  }
+
+  /** The next `advance` returns the same message again. */
+  stepBack(): void {
+    this.nextAt = this.recordAt
+    this.nextNumber = this.recordNumber
+  }
+
+  /** Loads the body of the message `advance` returned last. */
+  load(): Status {
+    for (let tries = 0; tries < READ_TRIES; tries++) {
+      const status = this.readBody()
+      if (status !== ERR_CORRUPT) return status
+    }
+    // The scan checks every record of the sector and puts the reader before the next good one.
+    const number = this.recordNumber
+    const status = this.resync(number)
+    if (status < 0) return status
+    if (this.nextNumber !== number) return ERR_CORRUPT
+    // It was the header that misled the reader, and the message is intact elsewhere.
+    if (this.advance() === number && this.readBody() === OK) return OK
+    this.countLost(number, numberAfter(number))
+    return ERR_CORRUPT
+  }
+
+  private readBody(): Status {
+    const region = this.region
+    const buffer = this.buffer
+    const size = RECORD_HEADER + this.recordStored
+    if (size > buffer.length) return ERR_CORRUPT
+    const address = region.address(this.ring.placeOf(this.sequence)) + this.recordAt
+    if (region.read(address, buffer, 0, size) < 0) return ERR_STORAGE
+    if (recordType(buffer, 0) !== MESSAGE || recordLength(buffer, 0) !== this.recordStored) {
+      return ERR_CORRUPT
+    }
+    const key = region.keyOf(this.sequence, this.recordAt, MESSAGE, this.recordNumber)
+    if (recordKey(region.system, buffer, 0, this.recordStored) !== key) return ERR_CORRUPT
+    const length = region.openRecord(
+      buffer,
+      0,
+      this.sequence,
+      this.recordAt,
+      MESSAGE,
+      this.recordStored,
+      this.salt,
+    )
+    if (length < 0) {
+      this.countLost(this.recordNumber, this.nextNumber)
+      return ERR_HOOK
+    }
+    this.loadedLength = length
+    return OK
+  }
+
+  loadTopic(number: number): Status {
+    const address = this.region.address(this.ring.placeOf(this.sequence))
+    let status = ERR_CORRUPT
+    for (let tries = 0; tries < READ_TRIES && status === ERR_CORRUPT; tries++) {
+      status = this.topics.load(number, address, this.sequence)
+    }
+    return status
+  }
+
+  private enter(sequence: number, firstNumber: number): void {
+    this.sequence = sequence
+    this.firstNumber = firstNumber
+    this.nextNumber = firstNumber
+    this.limit = 0
+    this.nextAt = this.region.headerSize
+    this.salt = 0
+    this.timeBase = 0
+    this.topics.reset()
+  }
+
+  /** True when all messages of this sector have been passed. It is not the one being written. */
+  private isAtLimit(): boolean {
+    if (this.limit === 0) {
+      const failedReads = this.region.failedReads
+      this.limitSequence = this.ring.following(this.sequence)
+      if (this.region.failedReads !== failedReads) return false
+      this.limit = this.ring.foundFirst
+    }
+    return !isBefore(this.nextNumber, this.limit)
+  }
+
+  /** Looks at one record: the number of a message, 0 for anything else, or a storage status. */
+  private step(end: number): number {
+    const region = this.region
+    const at = this.nextAt
+    const peek = region.header.bytes
+    if (at + RECORD_HEADER > end) return this.resync(this.nextNumber)
+    const count = end - at < peek.length ? end - at : peek.length
+    const address = region.address(this.ring.placeOf(this.sequence)) + at
+    if (region.read(address, peek, 0, count) < 0) return ERR_STORAGE
+    const type = recordType(peek, 0)
+    const stored = recordLength(peek, 0)
+    const size = region.recordSize(stored)
+    if (type < MESSAGE || type > CONTEXT || at + size > end) return this.resync(this.nextNumber)
+    this.nextAt = at + size
+    if (type === MESSAGE) {
+      this.recordAt = at
+      this.recordStored = stored
+      this.recordNumber = this.nextNumber
+      this.nextNumber = numberAfter(this.nextNumber)
+      return this.recordNumber
+    }
+    if (this.noteRecord(type, at, stored, address, count)) return 0
+    return this.resync(this.nextNumber)
+  }
+
+  /** Takes in a record that is no message. False when it does not carry its check. */
+  private noteRecord(
+    type: number,
+    at: number,
+    stored: number,
+    address: number,
+    count: number,
+  ): boolean {
+    const region = this.region
+    let source = region.header.bytes
+    const size = RECORD_HEADER + stored
+    if (size > count) {
+      if (size > this.scratch.length) return false
+      source = this.scratch
+      region.forgetTopic()
+      if (region.read(address, source, 0, size) < 0) return false
+    }
+    const key = recordKey(region.system, source, 0, stored)
+    if (key !== region.keyOf(this.sequence, at, type, 0)) return false
+    this.apply(type, at, source, 0, stored)
+    return true
+  }
+
+  /** Puts a checked record that is no message into force. */
+  private apply(
+    type: number,
+    at: number,
+    source: Uint8Array,
+    sourceAt: number,
+    stored: number,
+  ): void {
+    const bodyAt = sourceAt + RECORD_HEADER
+    if (type === CONTEXT && stored === CONTEXT_BYTES) {
+      this.salt = readUint32(source, bodyAt)
+      this.timeBase = readUint32(source, bodyAt + 4)
+    } else if (type === TOPIC && stored > 0) {
+      // Behind hooks the number cannot be read here. Topics are numbered in their order, and the
+      // number in the record is compared when the topic is loaded.
+      const number = this.region.hooks === null ? source[bodyAt]! : this.topics.count + 1
+      this.topics.set(number, at, 0, this.salt)
+    }
+  }
+
+  /**
+   * Scans the sector anew and puts the reader before the first intact message from `wanted` on: OK,
+   * or ERR_STORAGE, then it is tried again from the start of the sector.
+   */
+  private resync(wanted: number): number {
+    const writer = this.writer
+    const scan = this.scan
+    const failedReads = this.region.failedReads
+    const isWritten = !isBefore(this.sequence, this.ring.sequence)
+    if (!isWritten) this.isAtLimit()
+    const limit = isWritten ? writer.nextNumber : this.limit
+    const end = isWritten ? writer.offset : this.region.sectorSize
+    this.salt = 0
+    this.timeBase = 0
+    this.topics.reset()
+    scan.start(this.ring.placeOf(this.sequence), this.sequence, this.firstNumber, end)
+    for (let type = scan.next(); type > 0; type = scan.next()) {
+      // What was damaged may have been a time base: better none than an old one.
+      if (scan.isAfterDamage) this.timeBase = 0
+      if (type !== MESSAGE) {
+        this.apply(type, scan.offset, scan.buffer, scan.at, scan.stored)
+      } else if (!isBefore(scan.number, limit)) {
+        break
+      } else if (!isBefore(scan.number, wanted)) {
+        if (this.region.failedReads !== failedReads) break
+        this.countLost(wanted, scan.number)
+        this.nextAt = scan.offset
+        this.nextNumber = scan.number
+        return OK
+      }
+    }
+    if (this.region.failedReads !== failedReads) {
+      this.wanted = wanted
+      return ERR_STORAGE
+    }
+    this.countLost(wanted, limit)
+    this.nextAt = end
+    this.nextNumber = limit
+    return OK
+  }
+
+  /** Counts the messages from `from` to before `to` that are not complete, each once. */
+  countLost(from: number, to: number): void {
+    const window = this.writer.window
+    let number = isBefore(from, this.countedTo) ? this.countedTo : from
+    if (isBefore(number, window.base)) number = window.base
+    for (; isBefore(number, to); number = numberAfter(number)) {
+      if (window.state(number) !== COMPLETE) this.skippedCount++
+      this.countedTo = numberAfter(number)
+    }
+  }
+}

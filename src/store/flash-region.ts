@@ -1,0 +1,270 @@
+import type { ReadWriteStorage, RecordPosition, StorageHooks } from '../../hal/storage.js'
+import type { System } from '../../hal/system.js'
+import { ERR_HOOK, type Status } from '../status.js'
+import {
+  CONTEXT,
+  CONTEXT_BYTES,
+  RECORD_HEADER,
+  numberKey,
+  placeKey,
+  sealRecord,
+  MESSAGE,
+} from './flash-record.js'
+import {
+  HEADER_BLANK,
+  HEADER_DAMAGED,
+  HEADER_VALID,
+  SECTOR_HEADER,
+  SectorHeader,
+} from './flash-sector.js'
+
+/**
+ * FlashRegion: a run of sectors of the partition, and how a record gets there and back: hooks,
+ * check, padding, address. It knows nothing of the order of sectors or of what a record means.
+ */
+
+/** A read that does not carry its check is repeated: bits may flip on the way. */
+export const READ_TRIES = 3
+
+export class FlashRegion {
+  readonly storage: ReadWriteStorage
+  readonly system: System
+  readonly hooks: StorageHooks | null
+  /** Number of the region, 0 to 15; it stands in the sector headers. */
+  readonly region: number
+  readonly firstSector: number
+  readonly sectorCount: number
+  readonly sectorSize: number
+  /** Bytes a sector header takes, with its padding. */
+  readonly headerSize: number
+  /** The most bytes the hooks add to a body. */
+  readonly growth: number
+  /** Bytes a CONTEXT record takes. */
+  readonly contextSize: number
+  /** The header read or written last; its bytes are also used for peeks. */
+  readonly header: SectorHeader
+  storeId: number
+  bootSalt: number
+  recordsWritten: number
+  bytesWritten: number
+  /** Reads that the storage refused. Who concludes from reading compares before and after. */
+  failedReads: number
+  private readonly position: RecordPosition
+  // The topic that stands in the scratch buffer which writer and reader share: its record's place.
+  private heldSequence: number
+  private heldOffset: number
+  /** Bytes of that topic. */
+  heldLength: number
+
+  constructor(
+    storage: ReadWriteStorage,
+    system: System,
+    hooks: StorageHooks | null,
+    region: number,
+    firstSector: number,
+    sectorCount: number,
+  ) {
+    this.storage = storage
+    this.system = system
+    this.hooks = hooks
+    this.region = region
+    this.firstSector = firstSector
+    this.sectorCount = sectorCount
+    this.sectorSize = storage.eraseSize
+    this.headerSize = this.padded(SECTOR_HEADER)
+    this.growth = hooks === null ? 0 : hooks.growth
+    this.contextSize = this.padded(RECORD_HEADER + CONTEXT_BYTES)
+    this.header = new SectorHeader()
+    this.storeId = 0
+    this.bootSalt = 0
+    this.recordsWritten = 0
+    this.bytesWritten = 0
+    this.failedReads = 0
+    this.heldSequence = 0
+    this.heldOffset = 0
+    this.heldLength = 0
+    this.position = {
+      storeId: 0,
+      bootSalt: 0,
+      region,
+      sectorSequence: 0,
+      offset: 0,
+      type: 0,
+    }
+  }
+
+  /** True when the scratch buffer still holds the topic of this place. */
+  isTopicHeld(sequence: number, offset: number): boolean {
+    return this.heldOffset === offset && this.heldSequence === sequence
+  }
+
+  holdTopic(sequence: number, offset: number, length: number): void {
+    this.heldSequence = sequence
+    this.heldOffset = offset
+    this.heldLength = length
+  }
+
+  /** The scratch buffer is about to hold something else. */
+  forgetTopic(): void {
+    this.heldOffset = 0
+  }
+
+  /** `length` rounded up to the unit of writing. */
+  padded(length: number): number {
+    const unit = this.storage.writeSize - 1
+    return (length + unit) & ~unit
+  }
+
+  /** Bytes a record takes whose stored body has `length` bytes. */
+  recordSize(length: number): number {
+    return this.padded(RECORD_HEADER + length)
+  }
+
+  /** Where a sector of this region begins in the partition. */
+  address(sector: number): number {
+    return (this.firstSector + sector) * this.sectorSize
+  }
+
+  /** As the storage's `read`, and counts failures: what could not be read must not look lost. */
+  read(address: number, target: Uint8Array, targetAt: number, length: number): Status {
+    const status = this.storage.read(address, target, targetAt, length)
+    if (status < 0) this.failedReads++
+    return status
+  }
+
+  /** Reads a header into `header` and says what is there. A failed read counts as damage. */
+  readHeader(sector: number): number {
+    let kind = HEADER_DAMAGED
+    for (let tries = 0; tries < READ_TRIES && kind === HEADER_DAMAGED; tries++) {
+      const status = this.read(this.address(sector), this.header.bytes, 0, SECTOR_HEADER)
+      if (status >= 0) kind = this.header.decode(this.system)
+    }
+    return kind
+  }
+
+  /** As `readHeader`, and a header of another store or region counts as blank. */
+  readOwnHeader(sector: number): number {
+    const kind = this.readHeader(sector)
+    if (kind !== HEADER_VALID) return kind
+    const isOwn = this.header.storeId === this.storeId && this.header.region === this.region
+    return isOwn ? HEADER_VALID : HEADER_BLANK
+  }
+
+  writeHeader(
+    sector: number,
+    sequence: number,
+    firstNumber: number,
+    base: number,
+    flags: number,
+  ): Status {
+    const header = this.header
+    header.region = this.region
+    header.flags = flags
+    header.storeId = this.storeId
+    header.sequence = sequence
+    header.firstNumber = firstNumber
+    header.base = base
+    header.encode(this.system)
+    this.bytesWritten += this.headerSize
+    return this.storage.write(this.address(sector), header.bytes, 0, this.headerSize)
+  }
+
+  /** The key under which a record of this place is sealed. `number` counts for messages only. */
+  keyOf(sequence: number, offset: number, type: number, number: number): number {
+    const key = placeKey(this.storeId, sequence, offset)
+    return type === MESSAGE ? key ^ numberKey(number) : key
+  }
+
+  /**
+   * Writes the record whose body of `length` bytes stands in `buffer` behind RECORD_HEADER bytes
+   * at `at`, with one call of `write`. The buffer has room for the growth and the padding.
+   * Returns the bytes it takes on flash; ERR_HOOK (nothing was written) or what `write` returned.
+   */
+  writeRecord(
+    sector: number,
+    sequence: number,
+    offset: number,
+    buffer: Uint8Array,
+    at: number,
+    type: number,
+    length: number,
+    number: number,
+  ): number {
+    let stored = length
+    if (this.hooks !== null && type !== CONTEXT) {
+      const position = this.place(sequence, offset, type, this.bootSalt)
+      stored = this.hooks.before_write(buffer, at + RECORD_HEADER, length, position)
+      if (!(stored >= 0 && stored <= length + this.growth)) return ERR_HOOK
+    }
+    const size = this.recordSize(stored)
+    sealRecord(this.system, buffer, at, type, stored, this.keyOf(sequence, offset, type, number))
+    buffer.fill(0xff, at + RECORD_HEADER + stored, at + size)
+    this.recordsWritten++
+    this.bytesWritten += size
+    const status = this.storage.write(this.address(sector) + offset, buffer, at, size)
+    return status < 0 ? status : size
+  }
+
+  /**
+   * Undoes the hooks on the stored body behind the header at `at`, in place. Returns the length of
+   * the body or ERR_HOOK. `salt` is the boot salt in force at that place.
+   */
+  openRecord(
+    buffer: Uint8Array,
+    at: number,
+    sequence: number,
+    offset: number,
+    type: number,
+    stored: number,
+    salt: number,
+  ): number {
+    if (this.hooks === null) return stored
+    const position = this.place(sequence, offset, type, salt)
+    const length = this.hooks.after_read(buffer, at + RECORD_HEADER, stored, position)
+    return length >= 0 ? length : ERR_HOOK
+  }
+
+  private place(sequence: number, offset: number, type: number, salt: number): RecordPosition {
+    const position = this.position
+    position.storeId = this.storeId
+    position.bootSalt = salt
+    position.sectorSequence = sequence
+    position.offset = offset
+    position.type = type
+    return position
+  }
+}
+
+/**
+ * Says whether a range of flash reads blank, without a loop over its bytes: the CRC-32 of a chunk
+ * is compared with that of a blank one. A loop over 4096 bytes takes Espruino a fifth of a second.
+ */
+export class BlankCheck {
+  private readonly region: FlashRegion
+  private readonly buffer: Uint8Array
+  private readonly blank: number
+
+  constructor(region: FlashRegion, buffer: Uint8Array) {
+    this.region = region
+    this.buffer = buffer
+    this.buffer.fill(0xff)
+    this.blank = region.system.crc32(buffer, 0, buffer.length)
+  }
+
+  /** Overwrites the buffer. False also when the storage cannot be read. */
+  isBlank(address: number, length: number): boolean {
+    const buffer = this.buffer
+    let at = address
+    let left = length
+    while (left > 0) {
+      const chunk = left < buffer.length ? left : buffer.length
+      // A shorter chunk stands at the end of the buffer, behind bytes that are known to be blank.
+      if (chunk < buffer.length) buffer.fill(0xff, 0, buffer.length - chunk)
+      if (this.region.read(at, buffer, buffer.length - chunk, chunk) < 0) return false
+      if (this.region.system.crc32(buffer, 0, buffer.length) !== this.blank) return false
+      at += chunk
+      left -= chunk
+    }
+    return true
+  }
+}

@@ -1,0 +1,193 @@
+import { numberAfter } from './exchange-window.js'
+import {
+  MESSAGE,
+  RECORD_HEADER,
+  STATE,
+  numberKey,
+  recordKey,
+  recordLength,
+  recordType,
+} from './flash-record.js'
+import { BlankCheck, READ_TRIES, type FlashRegion } from './flash-region.js'
+
+/**
+ * SectorScan: reads a sector from its first record on, checks every record, and tells where the
+ * log ends in it. Used after a boot, and when a reader has met damage. It reads as much as its
+ * buffer takes at a time, so that a sector costs few reads. It does not know what a body means.
+ *
+ * A record whose check fails is passed over if an intact record follows at the place its length
+ * names. If not, the scan ends there: the record is torn, or the rest of the sector is lost.
+ */
+export class SectorScan {
+  private readonly region: FlashRegion
+  /** Where the records are found: the header of the present one is at `at`. */
+  readonly buffer: Uint8Array
+  private readonly blankCheck: BlankCheck
+  private address: number
+  private sequence: number
+  private end: number
+  private nextAt: number
+  // What the buffer holds: bytes `heldFrom` to `heldTo` of the sector.
+  private heldFrom: number
+  private heldTo: number
+  /** Offset of the present record in the sector. */
+  offset: number
+  /** Where it is in `buffer`. */
+  at: number
+  /** Bytes of its stored body. */
+  stored: number
+  /** Number of the present record if it is a message. */
+  number: number
+  /**
+   * The number the next message will have. Damaged records may have been messages or not: then
+   * the numbers from `nextNumber` to `lastNumber` are possible, and the next message tells.
+   */
+  private nextNumber: number
+  /** As above; at the end of the scan it is the number that no message of the sector had. */
+  lastNumber: number
+  /** After the scan: the end was reached and everything behind it is blank. */
+  isOpen: boolean
+  /** A damaged record was passed over, or the scan ended at one. */
+  hasDamage: boolean
+  /** A damaged record stands right before the present one. */
+  isAfterDamage: boolean
+
+  constructor(region: FlashRegion, buffer: Uint8Array, blankCheck: BlankCheck) {
+    this.region = region
+    this.buffer = buffer
+    this.blankCheck = blankCheck
+    this.address = 0
+    this.sequence = 0
+    this.end = 0
+    this.nextAt = 0
+    this.heldFrom = 0
+    this.heldTo = 0
+    this.offset = 0
+    this.at = 0
+    this.stored = 0
+    this.number = 0
+    this.nextNumber = 0
+    this.lastNumber = 0
+    this.isOpen = false
+    this.hasDamage = false
+    this.isAfterDamage = false
+  }
+
+  /** Starts before the first record of a sector; records end at `end` at the latest. */
+  start(sector: number, sequence: number, firstNumber: number, end: number): void {
+    this.address = this.region.address(sector)
+    this.sequence = sequence
+    this.end = end
+    this.nextAt = this.region.headerSize
+    this.heldFrom = 0
+    this.heldTo = 0
+    this.offset = 0
+    this.nextNumber = firstNumber
+    this.lastNumber = firstNumber
+    this.isOpen = false
+    this.hasDamage = false
+  }
+
+  /** Moves to the next intact record and returns its type; 0 at the end. */
+  next(): number {
+    this.isAfterDamage = false
+    // Every round moves on by a record at least, so the scan ends.
+    for (;;) {
+      const offset = this.nextAt
+      if (offset + RECORD_HEADER > this.end) return this.finish(offset, false)
+      const type = this.examine(offset)
+      if (type > 0) return this.accept(offset, type)
+      if (type < 0) return this.finish(offset, this.blankFrom(offset))
+      // Damaged. The length it names is only worth something if an intact record is there.
+      this.hasDamage = true
+      this.isAfterDamage = true
+      const size = this.region.recordSize(this.stored)
+      const last = this.lastNumber
+      this.lastNumber = numberAfter(last)
+      if (offset + size + RECORD_HEADER > this.end || this.examine(offset + size) <= 0) {
+        this.lastNumber = last
+        return this.finish(offset, false)
+      }
+      this.nextAt = offset + size
+    }
+  }
+
+  /**
+   * Looks at the record at `offset`: its type if it is intact, 0 if not, -1 if its header reads
+   * blank. Sets `at` and `length`, and `number` if it is an intact message.
+   */
+  private examine(offset: number): number {
+    for (let tries = 0; tries < READ_TRIES; tries++) {
+      // The first look uses what is in the buffer, a further one reads again.
+      if (tries > 0) this.heldTo = 0
+      if (!this.hold(offset, RECORD_HEADER)) continue
+      const type = recordType(this.buffer, this.at)
+      this.stored = recordLength(this.buffer, this.at)
+      if (type === 7 && this.isBlankHeader()) return -1
+      if (type < MESSAGE || type > STATE || !this.hold(offset, RECORD_HEADER + this.stored))
+        continue
+      if (this.isIntact(offset, type)) return type
+    }
+    return 0
+  }
+
+  private isIntact(offset: number, type: number): boolean {
+    const region = this.region
+    const sealed =
+      recordKey(region.system, this.buffer, this.at, this.stored) ^
+      region.keyOf(this.sequence, offset, 0, 0)
+    if (type !== MESSAGE) return sealed === 0
+    let number = this.nextNumber
+    for (;;) {
+      if (sealed === numberKey(number)) {
+        this.number = number
+        return true
+      }
+      if (number === this.lastNumber) return false
+      number = numberAfter(number)
+    }
+  }
+
+  private isBlankHeader(): boolean {
+    let blank = 0xff
+    for (let at = this.at; at < this.at + RECORD_HEADER; at++) blank &= this.buffer[at]!
+    return blank === 0xff
+  }
+
+  private accept(offset: number, type: number): number {
+    this.offset = offset
+    this.nextAt = offset + this.region.recordSize(this.stored)
+    if (type === MESSAGE) {
+      this.nextNumber = numberAfter(this.number)
+      this.lastNumber = this.nextNumber
+    }
+    return type
+  }
+
+  private finish(offset: number, isOpen: boolean): number {
+    this.offset = offset
+    this.isOpen = isOpen
+    return 0
+  }
+
+  private blankFrom(offset: number): boolean {
+    this.heldTo = 0
+    return this.blankCheck.isBlank(this.address + offset, this.region.sectorSize - offset)
+  }
+
+  /** Makes sure that the buffer holds `length` bytes from `offset` on, and sets `at`. */
+  private hold(offset: number, length: number): boolean {
+    if (offset < this.heldFrom || offset + length > this.heldTo) {
+      const capacity = this.buffer.length
+      if (length > capacity || offset + length > this.end) return false
+      const rest = this.end - offset
+      const count = rest < capacity ? rest : capacity
+      this.heldTo = 0
+      if (this.region.read(this.address + offset, this.buffer, 0, count) < 0) return false
+      this.heldFrom = offset
+      this.heldTo = offset + count
+    }
+    this.at = offset - this.heldFrom
+    return true
+  }
+}
