@@ -304,7 +304,9 @@ export class OutgoingQueue {
 
   private writeMark(): Status {
     if (this.isStateUnsaved) this.saveState()
-    const status = this.log.writeMark(this.window)
+    let status = this.log.writeMark(this.window)
+    if (status === ERR_FULL) status = this.state.saveMark(this.window, this.log.writeSector)
+    else if (status === OK) this.state.markLength = 0
     this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
     this.markDueAt = -1
     if (status === OK) this.isReleaseUnmarked = false

@@ -107,6 +107,7 @@ export class FlashStore implements Storage {
     sectors.region.bootSalt = salt
     status = this.log.mount(storeId, salt, this.window)
     if (status < 0) return status
+    this.applyMark()
     this.applyDropped()
     // The new owner: whoever opened the store before us finds it out at its next save.
     status = state.save()
@@ -159,6 +160,21 @@ export class FlashStore implements Storage {
     if (!check.isBlank(size, this.flash.capacity - size)) return ERR_FOREIGN
     state.sectors.region.storeId = this.system.random()
     return OK
+  }
+
+  /** A mark that found no room in the log is newer than the log, while its sector is the last. */
+  private applyMark(): void {
+    const state = this.state
+    if (state.markLength === 0) return
+    const isNewest = this.log.writeSector === state.markSector
+    if (isNewest && this.window.decode(state.mark, 0, state.markLength)) {
+      // No later mark may stand in that sector, or it would count for less than this one.
+      this.log.skipTo(this.log.nextNumber)
+      this.log.release(this.window.base)
+      this.log.rewind(this.window.base)
+    } else {
+      state.markLength = 0
+    }
   }
 
   /** What was dropped stays dropped, though the power went before a MARK said so. */

@@ -5,6 +5,7 @@
  * sectors of flash. Whoever changes a field calls `save()` before the broker can learn of it.
  */
 import { OK, type Status } from '../status.js'
+import { type ExchangeWindow, WINDOW_BYTES } from './exchange-window.js'
 
 /** Why a message left the queue without reaching the broker: indexes of `SessionState.dropped`. */
 export const DROPPED_FULL = 0
@@ -69,6 +70,14 @@ export class SessionState {
   readonly dropped: Uint32Array
   /** Every record before this number is complete or was dropped; 0: no record was dropped. */
   droppedThrough: number
+  /**
+   * A mark for which the log had no room: the window's stored form, and the sequence number of the
+   * sector that was written last then. It holds until the log begins another sector.
+   */
+  readonly mark: Uint8Array
+  /** Bytes of it; 0: none. */
+  markLength: number
+  markSector: number
   /** True from a CONNACK on, until the session was ended by us or lost by the broker. */
   sessionMayExist: boolean
 
@@ -77,7 +86,17 @@ export class SessionState {
     this.owed = new PacketIdSet(PACKET_ID_SET_LIMIT)
     this.dropped = new Uint32Array(DROPPED_REASONS)
     this.droppedThrough = 0
+    this.mark = new Uint8Array(WINDOW_BYTES)
+    this.markLength = 0
+    this.markSector = 0
     this.sessionMayExist = false
+  }
+
+  /** Makes a mark durable here, because the log is full. As `save`. */
+  saveMark(window: ExchangeWindow, sector: number): Status {
+    this.markLength = window.encode(this.mark, 0)
+    this.markSector = sector
+    return this.save()
   }
 
   /** Makes all fields durable at once: OK, ERR_STORAGE, ERR_BUSY or ERR_HOOK. */

@@ -11,7 +11,8 @@ import {
 } from '../codec/cbor.js'
 import { readUtf8, utf8Size, writeUtf8 } from '../codec/utf8.js'
 import { OK, ERR_BUSY, ERR_CORRUPT, ERR_TOO_LARGE, type Status } from '../status.js'
-import { RECORD_HEADER, STATE } from './flash-record.js'
+import { WINDOW_BYTES } from './exchange-window.js'
+import { RECORD_HEADER, STATE, readUint32, writeUint32 } from './flash-record.js'
 import type { SectorScan } from './sector-scan.js'
 import { type PacketIdSet, SessionState } from './session-state.js'
 import { StateSectors } from './state-sectors.js'
@@ -30,8 +31,9 @@ const KEY_OWED = 5
 const KEY_DROPPED = 6
 const KEY_DROPPED_THROUGH = 7
 const KEY_MAY_EXIST = 8
+const KEY_MARK = 9
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
-const FIXED_BYTES = 72
+const FIXED_BYTES = 72 + 4 + 4 + WINDOW_BYTES
 
 export class SessionStore extends SessionState {
   /** Who the store belongs to, as found by `load` or given to `take`. */
@@ -93,6 +95,7 @@ export class SessionStore extends SessionState {
     this.owed.clear()
     this.dropped.fill(0)
     this.droppedThrough = 0
+    this.markLength = 0
     this.sessionMayExist = false
   }
 
@@ -108,7 +111,7 @@ export class SessionStore extends SessionState {
 
   /** Writes the map and returns its bytes. */
   private encode(target: Uint8Array, targetAt: number): number {
-    let at = writeCborHead(target, targetAt, CBOR_MAP, 8)
+    let at = writeCborHead(target, targetAt, CBOR_MAP, 9)
     at = this.writeString(target, at, KEY_CLIENT, this.clientBytes)
     at = this.writeString(target, at, KEY_BROKERS, this.brokersBytes)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_OWNER)
@@ -124,7 +127,17 @@ export class SessionStore extends SessionState {
     at = writeCborHead(target, at, CBOR_UNSIGNED, this.droppedThrough)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MAY_EXIST)
     at = writeCborHead(target, at, CBOR_UNSIGNED, this.sessionMayExist ? 1 : 0)
-    return at - targetAt
+    return this.writeMark(target, at) - targetAt
+  }
+
+  private writeMark(target: Uint8Array, at: number): number {
+    const length = this.markLength
+    let next = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MARK)
+    next = writeCborHead(target, next, CBOR_BYTES, length === 0 ? 0 : 4 + length)
+    if (length === 0) return next
+    writeUint32(target, next, this.markSector)
+    for (let index = 0; index < length; index++) target[next + 4 + index] = this.mark[index]!
+    return next + 4 + length
   }
 
   private writeString(target: Uint8Array, at: number, key: number, bytes: Uint8Array): number {
@@ -160,7 +173,7 @@ export class SessionStore extends SessionState {
   }
 
   private readValue(cursor: CborCursor, key: number, source: Uint8Array): boolean {
-    if (key < KEY_CLIENT || key > KEY_MAY_EXIST) return cursor.skip()
+    if (key < KEY_CLIENT || key > KEY_MARK) return cursor.skip()
     if (!cursor.next()) return false
     const major = cursor.major
     const value = cursor.value
@@ -174,6 +187,7 @@ export class SessionStore extends SessionState {
     }
     if (key === KEY_INBOUND) return major === CBOR_BYTES && readSet(cursor, source, this.inbound)
     if (key === KEY_OWED) return major === CBOR_BYTES && readSet(cursor, source, this.owed)
+    if (key === KEY_MARK) return major === CBOR_BYTES && this.readMark(cursor, source)
     if (key === KEY_DROPPED) {
       if (major !== CBOR_ARRAY) return false
       for (let reason = 0; reason < value; reason++) {
@@ -186,6 +200,18 @@ export class SessionStore extends SessionState {
     if (key === KEY_OWNER) this.owner = value
     else if (key === KEY_DROPPED_THROUGH) this.droppedThrough = value
     else this.sessionMayExist = value === 1
+    return true
+  }
+
+  private readMark(cursor: CborCursor, source: Uint8Array): boolean {
+    const stored = cursor.value
+    if (stored !== 0 && (stored < 8 || stored > 4 + WINDOW_BYTES)) return false
+    this.markLength = stored === 0 ? 0 : stored - 4
+    if (stored > 0) this.markSector = readUint32(source, cursor.at)
+    for (let index = 0; index < this.markLength; index++) {
+      this.mark[index] = source[cursor.at + 4 + index]!
+    }
+    cursor.at += stored
     return true
   }
 }

@@ -301,3 +301,34 @@ describe('a store belongs to one client', () => {
     assert.throws(() => new FlashStore(small, new ManualSystem(1), {}), /capacity/)
   })
 })
+
+it('a full log of small QoS 2 messages drains one by one, however many marks that takes', () => {
+  const flash = new NorFlash({ capacity: 16 * 512, eraseSize: 512, writeSize: 1 })
+  const first = boot(flash, { inFlightLimit: 1, ackBatch: 1 })
+  let count = 0
+  while (first.client.publish('t', '', { qos: 2 }) > 0) count++
+  assert.ok(count > 300, `${count} messages`)
+  let desk = first
+  let sessionPresent = false
+  for (let done = 0; done < count;) {
+    desk.connect({ sessionPresent })
+    sessionPresent = true
+    // Some messages a boot, so that marks of the log and of the session store take turns.
+    for (let n = 0; n < 7 && done < count; n++, done++) {
+      const publish = desk.sentOne()
+      assert.equal(publish.cmd, 'publish')
+      const { messageId } = publish
+      desk.reply({ cmd: 'pubrec', messageId })
+      assert.deepEqual(words(desk.sent()), [`pubrel ${messageId}`])
+      if (n === 3) {
+        desk = boot(flash, { inFlightLimit: 1, ackBatch: 1 })
+        desk.connect({ sessionPresent })
+        assert.deepEqual(words(desk.sent()), [`pubrel ${messageId}`])
+      }
+      desk.reply({ cmd: 'pubcomp', messageId })
+    }
+    assert.deepEqual(desk.of('storage.failed'), [])
+    desk = boot(flash, { inFlightLimit: 1, ackBatch: 1 })
+    assert.equal(desk.client.stats.queued, count - done)
+  }
+})

@@ -85,11 +85,12 @@ test('the state is one CBOR map that cbor-x reads', () => {
   const second = 24 + ((6 + length(24) + 3) & ~3)
   const body = flash.bytes.subarray(second + 6, second + 6 + length(second))
   const map = new Decoder({ mapsAsObjects: false }).decode(body) as Map<number, unknown>
-  assert.deepEqual([...map.keys()], [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual([...map.keys()], [1, 2, 3, 4, 5, 6, 7, 8, 9])
   assert.equal(map.get(1), CLIENT)
   assert.equal(map.get(2), BROKERS)
   assert.deepEqual([...(map.get(4) as Uint8Array)], [1, 2])
   assert.deepEqual(map.get(6), [0, 0, 0, 0, 0])
+  assert.deepEqual([...(map.get(9) as Uint8Array)], [])
 })
 
 test('another client identifier or broker set is refused, named, and writes nothing', () => {
