@@ -1,0 +1,97 @@
+/**
+ * One boot of the device: a process, from power on to its end. Knows the engine's command line and
+ * hands over what the device reports; what the lines mean is the ledger's business.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import * as path from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+
+/** A program that runs a bundle as a board would; see device.ts. */
+export interface Engine {
+  readonly name: string
+  readonly program: string
+  /** Before the options that all engines have. */
+  readonly args: readonly string[]
+}
+
+/** Node, in a process of its own. */
+export const NODE_ENGINE: Engine = {
+  name: 'node',
+  program: process.execPath,
+  args: [path.join(path.dirname(fileURLToPath(import.meta.url)), 'device-node.js')],
+}
+
+/** The board: what stays the same from boot to boot. */
+export interface Board {
+  readonly engine: Engine
+  readonly bundle: string
+  readonly image: string
+  readonly capacity: number
+  readonly writeSize: number
+}
+
+export interface Boot {
+  /** JSON text for the firmware. */
+  readonly config: string
+  /** The write or erase of this boot that the power cut tears; 0 for none. */
+  readonly cutAt: number
+  readonly cutSeed: number
+}
+
+type Take = (line: string) => void
+
+/** How a boot ended. */
+export type End = 'stopped' | 'power cut' | 'failed'
+
+/** The last words of a device that fails are at the end; a flood before them is of no use. */
+const MOST_ERROR_TEXT = 4000
+
+export class DeviceProcess {
+  /** Resolves after the last line was handed over. */
+  readonly ended: Promise<End>
+  /** Null while it runs. */
+  end: End | null = null
+  errorText = ''
+  private readonly child: ChildProcess
+
+  constructor(board: Board, boot: Boot, onReport: Take, onPrint: Take) {
+    const { engine } = board
+    const args = [...engine.args, '--image', board.image, '--capacity', String(board.capacity)]
+    args.push('--write-size', String(board.writeSize), '--config', boot.config)
+    if (boot.cutAt > 0) args.push('--cut-at', String(boot.cutAt), '--cut-bits', `${boot.cutSeed}`)
+    args.push('--report-fd', '3', board.bundle)
+    this.child = spawn(engine.program, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+    lines(this.child.stdio[1] as Readable, onPrint)
+    lines(this.child.stdio[3] as Readable, onReport)
+    this.child.stderr!.on('data', (bytes: Buffer) => {
+      this.errorText = (this.errorText + bytes.toString()).slice(-MOST_ERROR_TEXT)
+    })
+    this.ended = new Promise((resolve) => {
+      this.child.on('error', (error) => {
+        this.errorText += `${engine.program}: ${error.message}`
+        resolve((this.end = 'failed'))
+      })
+      this.child.on('close', (code, signal) => {
+        const isCut = signal === 'SIGKILL' && boot.cutAt > 0
+        if (code !== 0 && !isCut) this.errorText += `\nexit code ${code}, signal ${signal}`
+        resolve((this.end = code === 0 ? 'stopped' : isCut ? 'power cut' : 'failed'))
+      })
+    })
+  }
+
+  /** For when the harness itself has to end. Legal at any time. */
+  kill(): void {
+    if (this.end === null) this.child.kill('SIGKILL')
+  }
+}
+
+function lines(stream: Readable, take: Take): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (text: string) => {
+    const parts = (rest + text).split('\n')
+    rest = parts.pop()!
+    for (const line of parts) take(line)
+  })
+}

@@ -1,0 +1,83 @@
+/**
+ * `npm start`: reads the command line, prepares a folder for the board, runs the night of the
+ * device, says what came of it, and leaves nothing behind, however it ends.
+ */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import * as path from 'node:path'
+import { BundleError, bundleFirmware, sensorPath } from './bundle.js'
+import { type Board, NODE_ENGINE } from './device-process.js'
+import { HELP, parseOptions, type SimulatorOptions, UsageError } from './options.js'
+import { summary, toJson, violations } from './report.js'
+import { Scenario } from './scenario.js'
+import { BrokerError } from './subscriber.js'
+
+const LEAST_CAPACITY = 256 * 1024
+/** Of flash for each message: all of them must fit while the network is gone. */
+const BYTES_PER_MESSAGE = 160
+const WRITE_SIZE = 4
+
+function makeBoard(folder: string, messages: number): Board {
+  let capacity = LEAST_CAPACITY
+  while (capacity < messages * BYTES_PER_MESSAGE) capacity *= 2
+  return {
+    engine: NODE_ENGINE,
+    bundle: path.join(folder, 'firmware.js'),
+    image: path.join(folder, 'flash.img'),
+    capacity,
+    writeSize: WRITE_SIZE,
+  }
+}
+
+async function simulate(options: SimulatorOptions): Promise<number> {
+  const started = performance.now()
+  const seconds = (): number => (performance.now() - started) / 1000
+  const say = (line: string): void => {
+    ;(options.json ? process.stderr : process.stdout).write(line + '\n')
+  }
+  const tell = (line: string): void => say(`${seconds().toFixed(1).padStart(5)} s  ${line}`)
+
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-'))
+  const board = makeBoard(folder, options.messages)
+  const scenario = new Scenario(options, board, tell)
+  // Also after Ctrl-C and an exception: no device goes on, no folder stays.
+  process.on('exit', () => {
+    scenario.abort()
+    if (!options.keep) fs.rmSync(folder, { recursive: true, force: true })
+  })
+  say(
+    `${options.messages} messages, ${options.powerCuts} power cuts, MQTT ` +
+      `${options.protocol === 5 ? '5' : '3.1.1'}, seed ${options.seed} ` +
+      `(again with --seed ${options.seed})`,
+  )
+  await bundleFirmware(sensorPath(), board.bundle)
+  const size = fs.statSync(board.bundle).size
+  tell(`firmware built, ${size} bytes; engine: ${board.engine.name}`)
+
+  const outcome = await scenario.run()
+  for (const line of summary(outcome, seconds())) say(line)
+  if (options.keep) say(`The flash image is ${board.image}`)
+  if (options.json) console.log(toJson(outcome, options, board.engine.name))
+  return violations(outcome).length === 0 ? 0 : 1
+}
+
+async function main(): Promise<number> {
+  try {
+    const options = parseOptions(process.argv.slice(2))
+    if (!options.help) return await simulate(options)
+    process.stdout.write(HELP)
+    return 0
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\nnpm start -- --help lists the options.`)
+      return 2
+    }
+    if (!(error instanceof BrokerError || error instanceof BundleError)) throw error
+    console.error(error.message)
+    return 1
+  }
+}
+
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
+process.exitCode = await main()
