@@ -81,6 +81,11 @@ export class MqttClient implements PayloadSink {
   private readonly session: Session
   /** For `publish` with strings: one message, used again. */
   private readonly adHoc: MessageSource
+  /**
+   * The topic whose bytes `adHoc` has, '' for none: on XS each character of a string that is
+   * encoded costs two slots of garbage, and a device often publishes to one topic.
+   */
+  private adHocTopic: string
   private isPublishing: boolean
   private isPolling: boolean
 
@@ -107,6 +112,7 @@ export class MqttClient implements PayloadSink {
     )
     this.session = new Session(settings, this.events, this.queue)
     this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))
+    this.adHocTopic = ''
     this.isPublishing = false
     this.isPolling = false
     this.onWork = nothing
@@ -168,15 +174,11 @@ export class MqttClient implements PayloadSink {
    * ERR_STORAGE, ERR_HOOK, ERR_BUSY (from a handler of message.dropped).
    */
   publish(topic: string, payload: string | Uint8Array, options?: PublishOptions): number {
+    // Before `source` changes: a message may be half written out of it.
+    if (this.isPublishing) return ERR_BUSY
     const source = this.adHoc
-    const topicLength = utf8Size(topic)
-    if (topicLength < 0) return ERR_TOPIC
-    if (topicLength > source.topic.length) source.topic = new Uint8Array(topicLength)
-    writeUtf8(source.topic, 0, topic)
-    if (!isTopicName(source.topic, 0, topicLength)) return ERR_TOPIC
-    source.topicLength = topicLength
+    if ((topic === '' || topic !== this.adHocTopic) && !this.encodeTopic(topic)) return ERR_TOPIC
     source.propertiesLength = 0
-    source.topicHint = 0
     let flags = 0
     let isTimed = false
     if (options !== undefined) {
@@ -225,6 +227,7 @@ export class MqttClient implements PayloadSink {
     at: number,
     length: number,
   ): number {
+    if (this.isPublishing) return ERR_BUSY // the source may be the one that is half written
     if (at < 0 || length < 0 || at + length > payload.length) return ERR_ARGUMENT
     source.payloadLength = length
     const payloadAt = this.begin(source, isTimed)
@@ -297,7 +300,6 @@ export class MqttClient implements PayloadSink {
   }
 
   private begin(source: MessageSource, isTimed: boolean): number {
-    if (this.isPublishing) return ERR_BUSY
     if (!this.isQueued(source)) return this.session.beginNow(source)
     if (!this.session.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
@@ -320,7 +322,27 @@ export class MqttClient implements PayloadSink {
     return ticket
   }
 
+  /** Puts the bytes of a topic name into `adHoc`; false when it is none. */
+  private encodeTopic(topic: string): boolean {
+    const source = this.adHoc
+    this.adHocTopic = ''
+    // One walk over the string instead of two: what does not fit a typed array is not written.
+    const length = writeUtf8(source.topic, 0, topic)
+    if (length < 0) return false
+    if (length > source.topic.length) {
+      source.topic = new Uint8Array(length)
+      writeUtf8(source.topic, 0, topic)
+    }
+    if (!isTopicName(source.topic, 0, length)) return false
+    source.topicLength = length
+    source.topicHint = 0
+    this.adHocTopic = topic
+    return true
+  }
+
   private encodeProperties(source: MessageSource, properties: MqttProperties): boolean {
+    // An alias means nothing on the connection the message may leave on.
+    if (properties.topicAlias !== undefined) return false
     let end: number
     for (;;) {
       const target = source.properties

@@ -1,4 +1,4 @@
-/** The public names of the core. Storage is in `holdfast/storage`, so that it costs nothing unused. */
+/** The public names of the core. Storage is in `holdfast/storage`: it costs nothing unused. */
 export { MqttClient } from './client.js'
 export type { ClientStats, PublishOptions, SubscribeOptions } from './client.js'
 export type { MqttProperties } from './codec/properties.js'

@@ -98,7 +98,7 @@ export function checkUtf8(
 /** Makes a string of bytes that `checkUtf8` has accepted. Allocates: for the application. */
 export function readUtf8(bytes: Uint8Array, at: number, length: number): string {
   const end = at + length
-  const units: number[] = []
+  let units: number[] = []
   let text = ''
   while (at < end) {
     let code = bytes[at++]!
@@ -111,7 +111,7 @@ export function readUtf8(bytes: Uint8Array, at: number, length: number): string 
     else units.push(0xd7c0 + (code >> 10), 0xdc00 | (code & 0x3ff))
     if (units.length >= UNITS_AT_ONCE || at >= end) {
       text += String.fromCharCode.apply(null, units)
-      units.length = 0
+      units = [] // Espruino cannot assign `length`
     }
   }
   return text

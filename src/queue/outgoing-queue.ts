@@ -37,8 +37,11 @@ const FIRST_WALL_SECONDS = 1000000000
 
 /** What the queue tells the session: a message was settled without the broker. */
 export interface QueueListener {
-  /** `number` is leaving the queue; `state` is how far it had come (QUEUED, SENT or RELEASED). */
-  onDropping(number: number, state: number): void
+  /**
+   * `number` is leaving the queue because of `status`; `state` is how far it had come (QUEUED, SENT
+   * or RELEASED).
+   */
+  onDropping(number: number, state: number, status: Status): void
   /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */
   onDropped(number: number, status: Status, reasonCode: number): void
   /** A mark or a counter could not be made durable. */
@@ -263,7 +266,7 @@ export class OutgoingQueue {
   drop(number: number, status: Status, reason: number, reasonCode: number): void {
     this.state.dropped[reason] = this.state.dropped[reason]! + 1
     this.isStateUnsaved = true
-    this.listener!.onDropping(number, this.window.state(number))
+    this.listener!.onDropping(number, this.window.state(number), status)
     this.complete(number)
     this.listener!.onDropped(number, status, reasonCode)
   }
@@ -336,7 +339,7 @@ export class OutgoingQueue {
       const state = window.state(number)
       if (state === COMPLETE) continue
       this.state.dropped[DROPPED_FULL] = this.state.dropped[DROPPED_FULL]! + 1
-      this.listener!.onDropping(number, state)
+      this.listener!.onDropping(number, state, ERR_DROPPED)
       this.listener!.onDropped(number, ERR_DROPPED, 0)
     }
     // One save holds the counter and the place, so a power loss counts each message once.

@@ -25,8 +25,6 @@ export const FIRST_SUBSCRIBE_ID = 32769
 /** PUBLISH with QoS 1 or QoS 2 was sent on this connection. */
 const PUBLISHED_QOS1 = 1
 const PUBLISHED_QOS2 = 2
-/** PUBREL was sent, or is queued to be sent, on this connection. */
-const PUBREL_SENT = 4
 
 /** The Packet Identifier of a record. */
 export function packetIdOf(number: number): number {
@@ -97,21 +95,16 @@ export class InFlight {
 
   /** PUBREL is to be sent, again if the broker repeats its PUBREC. */
   pubrelDue(number: number): void {
-    const at = number & (WINDOW_SPAN - 1)
     if (this.dueCount === WINDOW_SPAN) return
-    this.seen[at] = this.seen[at]! | PUBREL_SENT
     this.due[(this.dueStart + this.dueCount++) & (WINDOW_SPAN - 1)] = number
   }
 
-  /** True when PUBREL was sent or is due on this connection. */
-  hasPubrel(number: number): boolean {
-    return (this.seen[number & (WINDOW_SPAN - 1)]! & PUBREL_SENT) !== 0
-  }
-
-  /** PUBREL for `number` was encoded at its turn in the resend, not from the list. */
-  pubrelSent(number: number): void {
-    const at = number & (WINDOW_SPAN - 1)
-    this.seen[at] = this.seen[at]! | PUBREL_SENT
+  /** After a resume: PUBREL is due for all that were released earlier, the oldest first. */
+  resumeReleases(): void {
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const number = (this.window.base + index) >>> 0
+      if (this.window.state(number) === RELEASED) this.pubrelDue(number)
+    }
   }
 
   /** The oldest record whose PUBREL is due, or 0. */

@@ -1,11 +1,13 @@
 /**
  * Outbound: picks the next bytes that leave, as far as the send buffer has room.
  *
- *   1. PUBREL for the PUBRECs that came, after their mark is durable
+ *   1. PUBREL for the PUBRECs that came, after their mark is durable; after a resume, for those
+ *      that came on earlier connections. They are not behind PUBLISH in the queue: the broker's
+ *      quota may be full of them, and only they can empty it
  *   2. PUBREL that is owed for dropped messages
  *   3. SUBSCRIBE or UNSUBSCRIBE
  *   4. the queue in order: what was in flight on an earlier connection comes first because it is
- *      oldest (PUBLISH with DUP, or PUBREL), then what was never sent
+ *      oldest (PUBLISH with DUP), then what was never sent
  *
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
  * packets and does not decide when the connection ends.
@@ -60,6 +62,7 @@ export class Outbound {
     this.owedSent = 0
     this.connection.inFlight.reset()
     this.connection.queue.rewind()
+    if (sessionPresent) this.connection.inFlight.resumeReleases()
   }
 
   /** True when the record may have been sent before a reboot. */
@@ -153,15 +156,7 @@ export class Outbound {
     const number = queue.next()
     if (number === 0) return false
     const state = queue.window.state(number)
-    if (state === RELEASED) {
-      if (connection.inFlight.hasPubrel(number)) return true
-      if (queue.makeReleasesDurable() !== OK || !this.sendPubrel(packetIdOf(number))) {
-        queue.leave()
-        return false
-      }
-      connection.inFlight.pubrelSent(number)
-      return true
-    }
+    if (state === RELEASED) return true // its PUBREL was due from the start
     if (this.mustWait(number)) {
       queue.leave()
       return false

@@ -1,10 +1,10 @@
 /**
  * Session: the states of the client, from stopped to connected and back, driven by `poll`.
  *
- *   STOPPED --start--> WAITING --time--> OPENING --transport open--> GREETING --CONNACK--> CONNECTED
- *      ^                  ^                 |                           |                     |
- *      |                  +-----------------+---------------------------+----- trouble -------+
- *      +---- LEAVING <--------------------------------------- stop ---------------------------+
+ *   STOPPED --start--> WAITING --time--> OPENING --socket open--> GREETING --CONNACK--> CONNECTED
+ *      ^                  ^                 |                        |                     |
+ *      |                  +-----------------+------------------------+----- trouble -------+
+ *      +---- LEAVING <------------------------------------ stop ---------------------------+
  *
  * It decides when the connection begins and ends and keeps its times. What packets mean is in
  * Handshake and Inbound, what is sent in Outbound. It calls the transport from `poll` only.
@@ -135,9 +135,11 @@ export class Session implements QueueListener {
 
   // QueueListener
 
-  onDropping(number: number, state: number): void {
+  onDropping(number: number, state: number, status: Status): void {
     const inFlight = this.connection.inFlight
-    const mayBeKnown = state !== QUEUED || this.outbound.mayHaveBeenSent(number)
+    // What the broker refused it has ended itself [MQTT-4.3.3-4].
+    const mayBeKnown =
+      status !== ERR_REFUSED && (state !== QUEUED || this.outbound.mayHaveBeenSent(number))
     // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
     if (mayBeKnown && this.queue.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
       this.queue.state.owed.add(packetIdOf(number))

@@ -157,6 +157,8 @@ export class Subscriptions {
   }
 
   private sendOne(buffer: SendBuffer, version: number, state: number): boolean {
+    // Called at every step of the session, so lists are made only when there is work.
+    if (!this.hasAny(state)) return false
     const isUnsubscribe = state === UNWANTED
     const filters: SubscribeFilter[] = []
     const names: string[] = []
@@ -187,6 +189,13 @@ export class Subscriptions {
     this.isUnsubscribe = isUnsubscribe
     this.nextId = this.nextId === 65535 ? FIRST_SUBSCRIBE_ID : this.nextId + 1
     return true
+  }
+
+  private hasAny(state: number): boolean {
+    for (let index = 0; index < this.entries.length; index++) {
+      if (this.entries[index]!.state === state) return true
+    }
+    return false
   }
 
   private delete(entry: Subscription): void {
