@@ -23,12 +23,51 @@ export function sensorPath(): string {
   }
 }
 
-/** Builds `entry` into `outfile`; throws BundleError with every message, each with its place. */
-export async function bundleFirmware(entry: string, outfile: string): Promise<void> {
+/** Where an import of the client's public names leads: what the firmware's imports end in. */
+const LIBRARY = /(^holdfast(\/storage)?|src\/(index|storage)\.js)$/
+/** The global that the library in ROM is. */
+const ROM_NAME = 'Holdfast'
+
+/** The client comes from ROM: its imports become the global that is there. */
+const fromRom: esbuild.Plugin = {
+  name: 'rom',
+  setup(build) {
+    build.onResolve({ filter: LIBRARY }, () => ({ path: ROM_NAME, namespace: 'rom' }))
+    build.onLoad({ filter: /.*/, namespace: 'rom' }, () => ({
+      contents: `module.exports = ${ROM_NAME}`,
+    }))
+  },
+}
+
+/** Builds what a board has in ROM: the client with storage, as Moddable's manifest preloads it. */
+export async function bundleLibrary(outfile: string): Promise<void> {
+  const src = path.resolve(path.dirname(sensorPath()), '../../../src')
+  await build({
+    stdin: {
+      contents: "export * from './index.ts'\nexport * from './storage.ts'",
+      resolveDir: src,
+    },
+    outfile,
+    globalName: ROM_NAME,
+  })
+}
+
+/**
+ * Builds `entry` into `outfile`; with `isClientInRom` without the client. Throws BundleError with
+ * every message, each with its place.
+ */
+export async function bundleFirmware(
+  entry: string,
+  outfile: string,
+  isClientInRom: boolean,
+): Promise<void> {
+  await build({ entryPoints: [entry], outfile, plugins: isClientInRom ? [fromRom] : [] })
+}
+
+async function build(options: esbuild.BuildOptions): Promise<void> {
   try {
     await esbuild.build({
-      entryPoints: [entry],
-      outfile,
+      ...options,
       bundle: true,
       format: 'iife',
       target: 'es2022',

@@ -3,29 +3,15 @@
  * hands over what the device reports; what the lines mean is the ledger's business.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import * as path from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-
-/** A program that runs a bundle as a board would; see device.ts. */
-export interface Engine {
-  readonly name: string
-  readonly program: string
-  /** Before the options that all engines have. */
-  readonly args: readonly string[]
-}
-
-/** Node, in a process of its own. */
-export const NODE_ENGINE: Engine = {
-  name: 'node',
-  program: process.execPath,
-  args: [path.join(path.dirname(fileURLToPath(import.meta.url)), 'device-node.js')],
-}
+import type { Engine } from './engine.js'
 
 /** The board: what stays the same from boot to boot. */
 export interface Board {
   readonly engine: Engine
   readonly bundle: string
+  /** What the board has in ROM, for an engine that has one. */
+  readonly library: string
   readonly image: string
   readonly capacity: number
   readonly writeSize: number
@@ -60,6 +46,7 @@ export class DeviceProcess {
     const args = [...engine.args, '--image', board.image, '--capacity', String(board.capacity)]
     args.push('--write-size', String(board.writeSize), '--config', boot.config)
     if (boot.cutAt > 0) args.push('--cut-at', String(boot.cutAt), '--cut-bits', `${boot.cutSeed}`)
+    if (engine.hasRom) args.push('--preload', board.library)
     args.push('--report-fd', '3', board.bundle)
     this.child = spawn(engine.program, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
     lines(this.child.stdio[1] as Readable, onPrint)

@@ -5,8 +5,9 @@
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { BundleError, bundleFirmware, sensorPath } from './bundle.js'
-import { type Board, NODE_ENGINE } from './device-process.js'
+import { BundleError, bundleFirmware, bundleLibrary, sensorPath } from './bundle.js'
+import type { Board } from './device-process.js'
+import { chooseEngine, type Engine, EngineError } from './engine.js'
 import { HELP, parseOptions, type SimulatorOptions, UsageError } from './options.js'
 import { summary, toJson, violations } from './report.js'
 import { Scenario } from './scenario.js'
@@ -17,11 +18,12 @@ const LEAST_CAPACITY = 256 * 1024
 const BYTES_PER_MESSAGE = 160
 const WRITE_SIZE = 4
 
-function makeBoard(folder: string, messages: number): Board {
+function makeBoard(engine: Engine, folder: string, messages: number): Board {
   let capacity = LEAST_CAPACITY
   while (capacity < messages * BYTES_PER_MESSAGE) capacity *= 2
   return {
-    engine: NODE_ENGINE,
+    engine,
+    library: path.join(folder, 'holdfast.js'),
     bundle: path.join(folder, 'firmware.js'),
     image: path.join(folder, 'flash.img'),
     capacity,
@@ -38,7 +40,8 @@ async function simulate(options: SimulatorOptions): Promise<number> {
   const tell = (line: string): void => say(`${seconds().toFixed(1).padStart(5)} s  ${line}`)
 
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-'))
-  const board = makeBoard(folder, options.messages)
+  const engine = await chooseEngine(options.engine, say)
+  const board = makeBoard(engine, folder, options.messages)
   const scenario = new Scenario(options, board, tell)
   // Also after Ctrl-C and an exception: no device goes on, no folder stays.
   process.on('exit', () => {
@@ -50,7 +53,8 @@ async function simulate(options: SimulatorOptions): Promise<number> {
       `${options.protocol === 5 ? '5' : '3.1.1'}, seed ${options.seed} ` +
       `(again with --seed ${options.seed})`,
   )
-  await bundleFirmware(sensorPath(), board.bundle)
+  await bundleFirmware(sensorPath(), board.bundle, engine.hasRom)
+  if (engine.hasRom) await bundleLibrary(board.library)
   const size = fs.statSync(board.bundle).size
   tell(`firmware built, ${size} bytes; engine: ${board.engine.name}`)
 
@@ -72,7 +76,12 @@ async function main(): Promise<number> {
       console.error(`${error.message}\nnpm start -- --help lists the options.`)
       return 2
     }
-    if (!(error instanceof BrokerError || error instanceof BundleError)) throw error
+    if (!(
+      error instanceof BrokerError ||
+      error instanceof BundleError ||
+      error instanceof EngineError
+    ))
+      throw error
     console.error(error.message)
     return 1
   }

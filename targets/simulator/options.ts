@@ -4,6 +4,7 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { parseBroker } from '../../src/options.js'
+import type { EngineChoice } from './engine.js'
 
 export const HELP = `Usage: npm start -- [options]
 
@@ -15,6 +16,7 @@ accepted arrived: QoS 1 at least once, QoS 2 exactly once, unchanged and in orde
   --seed N           repeats the same readings and cuts (default: drawn, and printed)
   --broker URL       a broker of your own, mqtt://host:port, instead of the embedded one
   --protocol 4|5     MQTT 3.1.1 or MQTT 5 (default 4; with --broker 5)
+  --engine NAME      what the device runs on: xs, node, or auto (default): xs if it can be built
   --json             progress to stderr, and one JSON object as the last line of stdout
   --keep             keeps the flash image and says where it is
   --help             this text
@@ -36,6 +38,7 @@ export interface SimulatorOptions {
   /** '' for the embedded broker. */
   broker: string
   protocol: 4 | 5
+  engine: EngineChoice
   json: boolean
   keep: boolean
   help: boolean
@@ -63,12 +66,17 @@ export function parseOptions(args: string[]): SimulatorOptions {
         'the embedded one speaks MQTT 3.1.1 only',
     )
   }
+  const engine = values.engine
+  if (engine !== 'auto' && engine !== 'xs' && engine !== 'node') {
+    throw new UsageError(`--engine is "${engine}"; it must be xs, node or auto`)
+  }
   return {
     messages,
     powerCuts,
     seed: whole('--seed', values.seed, randomInt(0x100000000), 0, 0xffffffff),
     broker,
     protocol: protocol === '5' ? 5 : 4,
+    engine,
     json: values.json ?? false,
     keep: values.keep ?? false,
     help: values.help ?? false,
@@ -85,6 +93,7 @@ function read(args: string[]) {
         seed: { type: 'string' },
         broker: { type: 'string' },
         protocol: { type: 'string' },
+        engine: { type: 'string', default: 'auto' },
         json: { type: 'boolean' },
         keep: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

@@ -198,7 +198,7 @@ function listFiles(sources: Sources): { files: string[]; hash: (text: string) =>
   return { files, hash: (text) => digest.update(text).digest('hex').slice(0, 16) }
 }
 
-/** True while the process that builds in `folder` is alive; one that was killed leaves its folder. */
+/** True while the process that builds in `folder` is alive; one killed leaves its folder. */
 function isBuilding(folder: string): boolean {
   try {
     const pid = Number(fs.readFileSync(path.join(folder, 'pid'), 'utf8'))

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { ensureXsHost } from '../../targets/simulator/xs-host.js'
 import { BundleError, bundleFirmware, sensorPath } from '../../targets/simulator/bundle.js'
 import {
   readingPayload,
@@ -55,7 +56,12 @@ async function keptRun(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(lines[0]!) as Record<string, unknown>
 }
 
-function checkResult(result: Record<string, unknown>, messages: number, protocol: number): void {
+function checkResult(
+  result: Record<string, unknown>,
+  messages: number,
+  protocol: number,
+  engine: string,
+): void {
   const { flash, duplicatesQos1, ...rest } = result
   assert.deepEqual(rest, {
     accepted: messages,
@@ -65,7 +71,7 @@ function checkResult(result: Record<string, unknown>, messages: number, protocol
     corrupt: 0,
     reordered: 0,
     powerCuts: 4,
-    engine: 'node',
+    engine,
     protocol,
   })
   assert.equal(typeof duplicatesQos1, 'number')
@@ -76,8 +82,22 @@ function checkResult(result: Record<string, unknown>, messages: number, protocol
   assert.equal(figures.doubleProgrammedBytes, 0)
 }
 
-test('sixty messages survive the night with the embedded broker', async () => {
-  checkResult(await keptRun('--messages', '60'), 60, 4)
+/** The engines of this machine: XS where its host can be built. */
+const engines = ['node']
+const host = await ensureXsHost({ progress: () => {} })
+if ('path' in host) engines.push('xs')
+else if (process.env.HOLDFAST_REQUIRE_ALL === '1') throw new Error(host.missing)
+else console.log(`left out: the simulator on XS: ${host.missing}`)
+
+for (const engine of engines) {
+  test(`sixty messages survive the night with the embedded broker, on ${engine}`, async () => {
+    checkResult(await keptRun('--messages', '60', '--engine', engine), 60, 4, engine)
+  })
+}
+
+test('without a choice the device runs on XS if it can', async () => {
+  const engine = engines[engines.length - 1]!
+  checkResult(await keptRun('--messages', '40'), 40, 4, engine)
 })
 
 for (const protocol of hasMosquitto('the simulator with Mosquitto, MQTT 3.1.1 and 5')
@@ -87,7 +107,9 @@ for (const protocol of hasMosquitto('the simulator with Mosquitto, MQTT 3.1.1 an
     const broker = await Mosquitto.start()
     try {
       const args = ['--messages', '60', '--broker', broker.url, '--protocol', String(protocol)]
-      checkResult(await keptRun(...args), 60, protocol)
+      for (const engine of engines) {
+        checkResult(await keptRun(...args, '--engine', engine), 60, protocol, engine)
+      }
     } finally {
       await broker.stop()
     }
@@ -150,14 +172,14 @@ test('a broker that cannot be reached is named before anything starts', async ()
 
 test('the bundle is a script without a trace of Node, and an import of Node fails', async () => {
   const bundle = path.join(folder, 'firmware.js')
-  await bundleFirmware(sensorPath(), bundle)
+  await bundleFirmware(sensorPath(), bundle, false)
   const text = fs.readFileSync(bundle, 'utf8')
   assert.doesNotMatch(text, /["']node:|\brequire\(|\bprocess\.|\bBuffer\b/)
   assert.match(text, /device\.report/)
   const wrong = path.join(folder, 'wrong.ts')
   fs.writeFileSync(wrong, "import * as fs from 'node:fs'\nfs.readFileSync('x')\n")
   await assert.rejects(
-    bundleFirmware(wrong, bundle),
+    bundleFirmware(wrong, bundle, false),
     (error) => error instanceof BundleError && /wrong\.ts:1: .*"node:fs"/.test(error.message),
   )
 })

@@ -175,7 +175,8 @@ hostTest('system copies overlapping ranges and computes the CRC-32 of zlib', asy
     report(Array.from(text))
     report(device.system.wallSeconds())
     let thrown = 0
-    const wrong = [() => device.system.crc32(text, 5, 5), () => device.system.copy(text, -1, text, 0, 1),
+    const wrong = [() => device.system.crc32(text, 5, 5),
+      () => device.system.copy(text, -1, text, 0, 1),
       () => device.system.crc32([1], 0, 1), () => device.system.crc32(text, 0.5, 1)]
     for (const call of wrong) try { call() } catch (error) { thrown++ }
     report(thrown)`
