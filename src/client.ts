@@ -96,7 +96,7 @@ export class MqttClient implements PayloadSink {
     this.events = new Events()
     const storage = settings.storage
     if (storage) {
-      const status = storage.mount(settings.connect.clientId, settings.brokerUrl)
+      const status = storage.mount(settings.clientId, settings.brokerUrl)
       if (status !== OK) mountFailed(status, storage.identity, settings)
     }
     this.queue = new OutgoingQueue(
@@ -303,9 +303,11 @@ export class MqttClient implements PayloadSink {
     if (!this.isQueued(source)) return this.session.beginNow(source)
     if (!this.session.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
-    const payloadAt = this.queue.begin(source, isTimed)
-    this.isPublishing = false
-    return payloadAt
+    try {
+      return this.queue.begin(source, isTimed)
+    } finally {
+      this.isPublishing = false // also after a handler of message.dropped threw
+    }
   }
 
   private commit(source: MessageSource, end: number): number {
@@ -370,7 +372,7 @@ function mountFailed(status: Status, identity: string, settings: Settings): neve
     'option "storage" holds the messages of client ' +
       identity +
       ', not of "' +
-      settings.connect.clientId +
+      settings.clientId +
       '" at ' +
       settings.brokerUrl +
       '; use those, or another partition, or give the messages up with storage.format()',

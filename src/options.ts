@@ -4,6 +4,7 @@
  * A mistake throws an Error that names the option, says what was given and what would be right.
  * After this file no value is checked again: `Settings` holds numbers and bytes, ready to use.
  */
+import { varintEnd } from './codec/bytes.js'
 import { type ConnectOptions, writeConnect } from './codec/encode.js'
 import type { MqttProperties } from './codec/properties.js'
 import { ERR_SPACE, V311, V5 } from './codec/protocol.js'
@@ -103,7 +104,13 @@ export class Settings {
   readonly broker: BrokerAddress
   /** `broker` as given, for events and for the store's identity: it holds no credentials. */
   readonly brokerUrl: string
-  readonly connect: ConnectOptions
+  readonly clientId: string
+  /**
+   * CONNECT, encoded once, so that a reconnect walks no strings. Only Clean Start is decided at
+   * each connection: its bit is in the byte at `connectFlagsAt`.
+   */
+  readonly connectPacket: Uint8Array
+  readonly connectFlagsAt: number
   readonly keepAliveMs: number
   /** Clean Start at every connection. */
   readonly cleanStart: boolean
@@ -178,12 +185,14 @@ export class Settings {
     this.retryMaxMs = time(options.retryMaxMs, 'retryMaxMs', 60000, this.retryMinMs)
     this.ackBatch = integer(options.ackBatch, 'ackBatch', 16, 1, WINDOW_SPAN)
     this.ackDelayMs = time(options.ackDelayMs, 'ackDelayMs', 1000, 0)
-    this.connect = this.connectOptions(options)
+    this.clientId = text(options.clientId, 'clientId')
+    this.connectPacket = this.encodeConnect(options)
+    // Behind the fixed header: "MQTT" with its length, the version, the flags.
+    this.connectFlagsAt = varintEnd(this.connectPacket, 1) + 7
   }
 
-  /** What CONNECT is made of; tried once, so that it cannot fail later. */
-  private connectOptions(options: ClientOptions): ConnectOptions {
-    const clientId = text(options.clientId, 'clientId')
+  private encodeConnect(options: ClientOptions): Uint8Array {
+    const clientId = this.clientId
     toBytes(clientId, 'clientId')
     if (clientId === '' && this.storage) {
       fail('clientId', '""', 'a name of its own: with storage a session must be found again')
@@ -204,12 +213,15 @@ export class Settings {
       will: options.will === undefined ? null : checkWill(options.will),
       properties: this.version === V5 ? this.connectProperties(options.connectProperties) : null,
     }
-    const end = writeConnect(new Uint8Array(this.sendBufferSize), 0, connect, this.version)
+    const bytes = new Uint8Array(this.sendBufferSize)
+    const end = writeConnect(bytes, 0, connect, this.version)
     if (end === ERR_SPACE) {
       fail('sendBufferSize', this.sendBufferSize, 'large enough for CONNECT with its will')
     }
     if (end < 0) fail('will or connectProperties', '', 'what MQTT allows in CONNECT')
-    return connect
+    const packet = new Uint8Array(end)
+    this.system.copy(packet, 0, bytes, 0, end)
+    return packet
   }
 
   private connectProperties(asked: MqttProperties | undefined): MqttProperties {

@@ -10,7 +10,6 @@
  * With storage that is known across reboots.
  */
 import type { ReceivedPacket } from '../codec/decode.js'
-import { writeConnect } from '../codec/encode.js'
 import { REASON_PROTOCOL_ERROR, V5 } from '../codec/protocol.js'
 import {
   CLIENT_CONNECTED,
@@ -24,6 +23,9 @@ import { COMPLETE, QUEUED, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange
 import { DROPPED_SESSION_LOST } from '../store/session-state.js'
 import { type Connection, RESTART } from './connection.js'
 import type { Outbound } from './outbound.js'
+
+/** The bit of CONNECT's flags: Clean Start, in 3.1.1 Clean Session. */
+const CLEAN_START = 0x02
 
 export class Handshake {
   /** CONNACK's Reason Code when the broker refused, or -1. */
@@ -43,7 +45,7 @@ export class Handshake {
     this.isWiping = false
   }
 
-  /** Encodes CONNECT as the first packet of a connection [MQTT-3.1.0-1]. */
+  /** Puts CONNECT into the send buffer, the first packet of a connection [MQTT-3.1.0-1]. */
   sendConnect(): void {
     const connection = this.connection
     const settings = connection.settings
@@ -51,12 +53,15 @@ export class Handshake {
     this.refusedReason = -1
     // Without state of our own a session at the broker can only be somebody else's. In 3.1.1 the
     // same flag would also end the session with the connection, so there it is asked for less.
-    settings.connect.cleanStart =
+    const isClean =
       settings.cleanStart ||
       (settings.version === V5 ? !connection.state.sessionMayExist : this.isWiping)
-    const end = writeConnect(buffer.bytes, buffer.end, settings.connect, settings.version)
-    if (end < 0) connection.fail(end)
-    else buffer.added(end)
+    const packet = settings.connectPacket
+    const flagsAt = buffer.end + settings.connectFlagsAt
+    settings.system.copy(buffer.bytes, buffer.end, packet, 0, packet.length)
+    const flags = buffer.bytes[flagsAt]!
+    buffer.bytes[flagsAt] = isClean ? flags | CLEAN_START : flags & ~CLEAN_START
+    buffer.added(buffer.end + packet.length)
   }
 
   /** Handles CONNACK: true when the connection is established. */

@@ -197,7 +197,9 @@ export class StateSectors {
   /** Erases the sector that does not hold the newest state, and begins it. */
   private begin(): Status {
     const region = this.region
-    const next = this.stateSector >= 0 ? 1 - this.stateSector : 1 - this.sector
+    // Without a state it is sector 0, again and again: whatever else a cut left there, the second
+    // sector of a partition that was never used is blank, and so it is not taken for foreign.
+    const next = this.stateSector >= 0 ? 1 - this.stateSector : 0
     this.isOpen = false
     this.offset = region.sectorSize
     let isBlank = false

@@ -22,7 +22,7 @@ describe('the topic of publish', () => {
     }
   })
 
-  it('is refused when it is none, also right after one that was good, and harms no later one', () => {
+  it('is refused when it is none, also right after a good one, and harms no later one', () => {
     const desk = new Desk()
     desk.connect()
     for (const bad of ['', 'a/+', '#', 'a\0b', '\ud800', 'a/\ud800']) {
@@ -64,6 +64,19 @@ describe('a handler of message.dropped that publishes', () => {
     const last = desk.sent().at(-1)!
     assert.equal(last.topic, 'a/b')
     assert.equal(String(last.payload), text)
+  })
+
+  it('does not block the client for ever when it throws', () => {
+    const desk = new Desk(OPTIONS)
+    let isThrowing = true
+    desk.client.on('message.dropped', () => {
+      if (isThrowing) throw new Error('of the application')
+    })
+    assert.throws(() => {
+      for (let n = 0; n < 20; n++) desk.client.publish('a/b', 'x'.repeat(60), { qos: 1 })
+    }, /of the application/)
+    isThrowing = false
+    assert.ok(desk.client.publish('a/b', 'y', { qos: 1 }) > 0)
   })
 
   it('does not change the length of a payload of the same publisher', () => {

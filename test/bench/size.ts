@@ -1,0 +1,210 @@
+/**
+ * `npm run bench:size [-- --json]`: what Holdfast takes of a board. Bytecode in flash, the live
+ * heap after a connect, and the bytes of text that Espruino stores. Knows nothing of speed.
+ */
+import * as esbuild from 'esbuild'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  BYTECODE_SIZE,
+  FIELD_COUNT,
+  LIVE_CHUNK_BYTES,
+  LIVE_SLOTS,
+  SLOT_SIZE,
+} from './firmware-meter.js'
+import { bundleFirmware, bundleLibrary, CLIENT, ENCRYPTION, ESP32, inFolder } from './xs-run.js'
+import { MissingHost, runOnXs, STORAGE, xsHost } from './xs-run.js'
+
+export interface Sizes {
+  bytecodeNoStorage: number
+  bytecodeStorage: number
+  bytecodeEncryption: number
+  liveSlotBytes: number
+  liveChunkBytes: number
+  bufferBytes: number
+  espruinoBytes: number
+}
+
+/**
+ * Bytes that a test holds. For bytecode the aim was 28 and 44 KB; this is what was reached, and the
+ * table of modules shows that no part alone stands in the way. It may shrink, not grow.
+ */
+export const BUDGETS = {
+  bytecodeNoStorage: 50 * 1024,
+  bytecodeStorage: 77 * 1024,
+  bytecodeEncryption: 92 * 1024,
+  liveSlotBytes: 8 * 1024,
+  liveChunkBytes: 4 * 1024,
+}
+
+/** What the table for people has beside these. */
+export interface SizeReport {
+  sizes: Sizes
+  /** 32: the slots are a board's. 64: they are twice as big, and chunks have larger headers. */
+  bits: number
+  /** With storage instead of the queue in RAM. */
+  storageSlotBytes: number
+  storageChunkBytes: number
+  storageBufferBytes: number
+  espruinoNoStorage: number
+  /** Bytes of each module in the minified bundle with storage. */
+  modules: [string, number][]
+}
+
+/** Defaults of options.ts: send, receive and queue buffers, and one body of the queue. */
+const BUFFERS = 1536 + 1024 + 4096 + 1536
+/** With storage: send and receive buffers, and the one buffer of FlashStore. */
+const STORAGE_BUFFERS = 1536 + 1024 + 1024
+
+/** What reads as ES5 and can more: what Espruino parses. esbuild refuses the rest. */
+const ESPRUINO: esbuild.BuildOptions = {
+  minify: true,
+  target: 'es5',
+  supported: {
+    class: true,
+    'const-and-let': true,
+    arrow: true,
+    'for-of': true,
+    'template-literal': true,
+    'object-extensions': true,
+    'object-accessors': true,
+  },
+}
+
+interface Reading {
+  name: string
+  figures: number[]
+}
+
+/** Runs the firmware with a library and gives back its readings. */
+async function readings(
+  folder: string,
+  bits: 32 | 64,
+  library: string,
+  config: string,
+): Promise<number[][]> {
+  const rows = (await runOnXs(
+    await xsHost(bits),
+    path.join(folder, 'firmware.js'),
+    ...['--preload', library, '--creation', ESP32, '--config', config],
+    ...['--image', path.join(folder, 'flash-' + config), '--capacity', '65536'],
+  )) as Reading[]
+  return rows.map(({ figures }) => figures)
+}
+
+/** The library's own bytecode: what it adds to that of a firmware without it. */
+async function bytecodeOf(folder: string, lines: string): Promise<number> {
+  const library = path.join(folder, 'library.js')
+  const probe = path.join(folder, 'probe.js')
+  fs.writeFileSync(
+    probe,
+    `const m = new Float64Array(${FIELD_COUNT})
+     device.memory(m)
+     device.report(String(m[${BYTECODE_SIZE}]))`,
+  )
+  const program = await xsHost(64)
+  const total: unknown[] = []
+  await bundleLibrary(lines, library)
+  total.push(...(await runOnXs(program, probe, '--preload', library)))
+  total.push(...(await runOnXs(program, probe)))
+  return (total[0] as number) - (total[1] as number)
+}
+
+async function espruinoBytes(folder: string, lines: string): Promise<number> {
+  const outfile = path.join(folder, 'espruino.js')
+  await bundleLibrary(lines, outfile, ESPRUINO)
+  return fs.statSync(outfile).size
+}
+
+async function moduleBytes(folder: string): Promise<[string, number][]> {
+  const outfile = path.join(folder, 'modules.js')
+  const { outputs } = await bundleLibrary(STORAGE, outfile, { minify: true })
+  const [{ inputs }] = Object.values(outputs) as [(typeof outputs)[string]]
+  return Object.entries(inputs)
+    .map(([name, { bytesInOutput }]): [string, number] => [name, bytesInOutput])
+    .filter(([name, bytes]) => bytes > 0 && name !== 'library.ts')
+    .map(([name, bytes]): [string, number] => [path.normalize(name), bytes])
+    .sort((one, other) => other[1] - one[1])
+}
+
+/** The build with the slots of a board, or the other one where the compiler makes no such. */
+async function bestBits(): Promise<32 | 64> {
+  try {
+    await xsHost(32)
+    return 32
+  } catch (error) {
+    if (error instanceof MissingHost) return 64
+    throw error
+  }
+}
+
+export function measureSizes(): Promise<SizeReport> {
+  return inFolder(async (folder) => {
+    const bits = await bestBits()
+    const library = path.join(folder, 'live.js')
+    await bundleLibrary(STORAGE, library)
+    await bundleFirmware('size-firmware', path.join(folder, 'firmware.js'))
+    const [before, ram] = await readings(folder, bits, library, 'ram')
+    const [, flash] = await readings(folder, bits, library, 'storage')
+    function live(reading: number[], field: number, unit: number): number {
+      return (reading[field]! - before![field]!) * unit
+    }
+    const slotSize = before![SLOT_SIZE]!
+    return {
+      sizes: {
+        bytecodeNoStorage: await bytecodeOf(folder, CLIENT),
+        bytecodeStorage: await bytecodeOf(folder, STORAGE),
+        bytecodeEncryption: await bytecodeOf(folder, ENCRYPTION),
+        liveSlotBytes: live(ram!, LIVE_SLOTS, slotSize),
+        liveChunkBytes: live(ram!, LIVE_CHUNK_BYTES, 1) - BUFFERS,
+        bufferBytes: BUFFERS,
+        espruinoBytes: await espruinoBytes(folder, STORAGE),
+      },
+      bits,
+      storageSlotBytes: live(flash!, LIVE_SLOTS, slotSize),
+      storageChunkBytes: live(flash!, LIVE_CHUNK_BYTES, 1) - STORAGE_BUFFERS,
+      storageBufferBytes: STORAGE_BUFFERS,
+      espruinoNoStorage: await espruinoBytes(folder, CLIENT),
+      modules: await moduleBytes(folder),
+    }
+  })
+}
+
+function line(name: string, value: number, note = ''): void {
+  console.log(name.padEnd(36) + String(value).padStart(8) + (note && '  ' + note))
+}
+
+function printTable({ sizes, bits, modules, ...more }: SizeReport): void {
+  console.log(`Bytes; live heap on the ${bits}-bit engine${bits === 32 ? ', as on a board' : ''}`)
+  line('bytecode, client', sizes.bytecodeNoStorage)
+  line('bytecode, with storage', sizes.bytecodeStorage)
+  line('bytecode, with encryption', sizes.bytecodeEncryption, 'ChaCha20-Poly1305 included')
+  line('live slots, connected', sizes.liveSlotBytes)
+  line('live chunks, connected', sizes.liveChunkBytes, 'beside the buffers')
+  line('buffers, default options', sizes.bufferBytes, 'send, receive, queue, message')
+  line('live slots, with storage', more.storageSlotBytes)
+  line('live chunks, with storage', more.storageChunkBytes, 'beside the buffers')
+  line('buffers, with storage', more.storageBufferBytes, 'send, receive, record')
+  line('Espruino, client', more.espruinoNoStorage, 'minified')
+  line('Espruino, with storage', sizes.espruinoBytes, 'minified')
+  console.log('\nModules, minified')
+  for (const [name, bytes] of modules) line(name, bytes)
+}
+
+async function main(): Promise<void> {
+  try {
+    const report = await measureSizes()
+    if (report.bits === 64) {
+      console.error('no 32-bit compiler (on Debian: gcc-multilib): live sizes are of 64-bit slots')
+    }
+    if (process.argv.includes('--json')) console.log(JSON.stringify(report.sizes))
+    else printTable(report)
+  } catch (error) {
+    if (!(error instanceof MissingHost)) throw error
+    console.error('bench:size needs the XS host: ' + error.message)
+    process.exitCode = 1
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main()
