@@ -29,7 +29,7 @@ import {
 import { ExchangeWindow } from './store/exchange-window.js'
 import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
 import { SessionState } from './store/session-state.js'
-import { isTopicFilter, isTopicName } from './topic.js'
+import { isSubscription, isTopicName, sharedPrefix } from './topic.js'
 
 export interface PublishOptions {
   /** 0, 1 or 2. Default 0. */
@@ -243,7 +243,10 @@ export class MqttClient implements PayloadSink {
   subscribe(filter: string, options?: SubscribeOptions, handler?: MessageHandler): void {
     const asked = options ?? {}
     const bytes = toBytes(filter, 'filter')
-    if (!isTopicFilter(bytes, 0, bytes.length)) fail('filter', filter, 'a topic filter')
+    if (!isSubscription(bytes)) fail('filter', filter, 'a topic filter, or $share/name/filter')
+    if (asked.noLocal === true && sharedPrefix(bytes) > 0) {
+      fail('noLocal', true, 'false for a shared subscription') // [MQTT-3.8.3-4]
+    }
     if (bytes.length + 16 > this.settings.sendBufferSize >> 1) {
       fail('filter', bytes.length + ' bytes', 'at most half of sendBufferSize')
     }

@@ -8,6 +8,7 @@ const PLUS = 0x2b
 const HASH = 0x23
 const DOLLAR = 0x24
 const MAX_TOPIC = 65535
+const SHARE = '$share/'
 
 /** True for a topic a PUBLISH can name: 1 to 65,535 bytes, no wildcard, no U+0000. */
 export function isTopicName(bytes: Uint8Array, at: number, length: number): boolean {
@@ -17,6 +18,22 @@ export function isTopicName(bytes: Uint8Array, at: number, length: number): bool
     if (byte === PLUS || byte === HASH || byte === 0) return false // [MQTT-3.3.2-2] [MQTT-4.7.3-2]
   }
   return true
+}
+
+function startsWithShare(filter: Uint8Array): boolean {
+  for (let index = 0; index < SHARE.length; index++) {
+    if (filter[index] !== SHARE.charCodeAt(index)) return false
+  }
+  return true
+}
+
+/** Where the part of a filter that is matched begins: behind `$share/name/`, or at 0. */
+export function sharedPrefix(filter: Uint8Array): number {
+  if (!startsWithShare(filter)) return 0
+  for (let index = SHARE.length; index < filter.length; index++) {
+    if (filter[index] === SLASH) return index + 1
+  }
+  return 0
 }
 
 /** True for a topic filter: wildcards stand alone in their level, `#` only at the end. */
@@ -34,16 +51,14 @@ export function isTopicFilter(bytes: Uint8Array, at: number, length: number): bo
   return true
 }
 
-/** Where the part of a filter that is matched begins: behind `$share/name/`, or at 0. */
-export function sharedPrefix(filter: Uint8Array): number {
-  const share = '$share/'
-  for (let index = 0; index < share.length; index++) {
-    if (filter[index] !== share.charCodeAt(index)) return 0
-  }
-  for (let index = share.length; index < filter.length; index++) {
-    if (filter[index] === SLASH) return index + 1
-  }
-  return 0
+/** True for what SUBSCRIBE may ask for: a filter, or $share/name/ and a filter [MQTT-4.8.2-1]. */
+export function isSubscription(filter: Uint8Array): boolean {
+  if (!startsWithShare(filter)) return isTopicFilter(filter, 0, filter.length)
+  const at = sharedPrefix(filter)
+  const nameLength = at - SHARE.length - 1
+  return (
+    isTopicName(filter, SHARE.length, nameLength) && isTopicFilter(filter, at, filter.length - at)
+  )
 }
 
 /** True when the filter from `filterAt` on matches the topic, level by level [MQTT-4.7.1]. */

@@ -108,7 +108,12 @@ export class OutgoingQueue {
 
   /** Messages accepted and not complete, counting damaged ones not yet met. */
   get depth(): number {
-    return (this.log.nextNumber - this.window.base) >>> 0
+    const window = this.window
+    let count = (this.log.nextNumber - window.base) >>> 0
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      if (window.state((window.base + index) >>> 0) === COMPLETE) count--
+    }
+    return count
   }
 
   /** True when nothing waits and nothing is in flight. */

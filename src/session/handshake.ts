@@ -37,12 +37,15 @@ export class Handshake {
    * 1 ends it, and the one after that begins ours.
    */
   private isWiping: boolean
+  /** The CONNECT that was sent asked for Clean Start. */
+  private isClean: boolean
 
   constructor(connection: Connection, outbound: Outbound) {
     this.connection = connection
     this.outbound = outbound
     this.refusedReason = -1
     this.isWiping = false
+    this.isClean = false
   }
 
   /** Puts CONNECT into the send buffer, the first packet of a connection [MQTT-3.1.0-1]. */
@@ -53,14 +56,14 @@ export class Handshake {
     this.refusedReason = -1
     // Without state of our own a session at the broker can only be somebody else's. In 3.1.1 the
     // same flag would also end the session with the connection, so there it is asked for less.
-    const isClean =
+    this.isClean =
       settings.cleanStart ||
       (settings.version === V5 ? !connection.state.sessionMayExist : this.isWiping)
     const packet = settings.connectPacket
     const flagsAt = buffer.end + settings.connectFlagsAt
     settings.system.copy(buffer.bytes, buffer.end, packet, 0, packet.length)
     const flags = buffer.bytes[flagsAt]!
-    buffer.bytes[flagsAt] = isClean ? flags | CLEAN_START : flags & ~CLEAN_START
+    buffer.bytes[flagsAt] = this.isClean ? flags | CLEAN_START : flags & ~CLEAN_START
     buffer.added(buffer.end + packet.length)
   }
 
@@ -74,7 +77,7 @@ export class Handshake {
       return false
     }
     const isPresent = packet.sessionPresent === 1
-    if (isPresent && !connection.state.sessionMayExist) {
+    if (isPresent && (this.isClean || !connection.state.sessionMayExist)) {
       this.isWiping = settings.version !== V5
       connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.2-4]
       return false

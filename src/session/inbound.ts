@@ -101,7 +101,10 @@ export class Inbound {
     }
     const inbound = connection.state.inbound
     if (!inbound.has(packet.packetId)) {
-      if (inbound.count >= connection.settings.receiveMaximum) {
+      // A 3.1.1 broker was told no limit; the table's is the only one then.
+      const isAnnounced = connection.settings.version === V5
+      const limit = isAnnounced ? connection.settings.receiveMaximum : inbound.packetIds.length
+      if (inbound.count >= limit) {
         connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
         return
       }

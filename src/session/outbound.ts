@@ -74,7 +74,11 @@ export class Outbound {
   fill(): boolean {
     const connection = this.connection
     if (!this.sendPubrels()) return false
-    connection.subscriptions.send(connection.sendBuffer, connection.settings.version)
+    connection.subscriptions.send(
+      connection.sendBuffer,
+      connection.settings.version,
+      connection.limits.maximumPacketSize,
+    )
     for (let step = 0; step < STEPS; step++) {
       if (!this.sendNext()) return false
     }
@@ -95,13 +99,14 @@ export class Outbound {
     const propertiesLength = version === V5 ? message.propertiesLength : 0
     const payloadLength = message.payloadLength
     const size = publishSize(message.topicLength, 0, propertiesLength, payloadLength, version)
-    if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
+    // Room for the answer to the packet whose handler may be publishing stays free.
+    if (size < 0 || size + ACK_ROOM > sendBuffer.bytes.length) return ERR_TOO_LARGE
     if (!connection.isConnected) return ERR_OFFLINE
     const isRetained = (message.flags & MESSAGE_RETAIN) !== 0
     if (size > limits.maximumPacketSize || (isRetained && !limits.hasRetain)) {
       return ERR_NOT_AVAILABLE
     }
-    if (!sendBuffer.hasRoom(size)) return ERR_FULL
+    if (!sendBuffer.hasRoom(size + ACK_ROOM)) return ERR_FULL
     const at = writePublishHeader(
       sendBuffer.bytes,
       sendBuffer.end,

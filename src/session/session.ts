@@ -43,6 +43,9 @@ const LEAVING = 5
 
 /** Packets handled in one `poll`, so that a call is bounded. */
 const PACKETS_PER_POLL = 32
+const PINGREQ_ROOM = 2
+/** DISCONNECT with a Reason Code: type, length, code. */
+const DISCONNECT_ROOM = 3
 /** The longest that DISCONNECT may take to leave. */
 const LEAVING_MS = 5000
 
@@ -61,6 +64,8 @@ export class Session implements QueueListener {
   private phaseAt: number
   private retryAt: number
   private isStopping: boolean
+  /** LEAVING: DISCONNECT has not found room in the send buffer yet. */
+  private isDisconnectDue: boolean
 
   constructor(settings: Settings, events: Events, queue: OutgoingQueue) {
     this.settings = settings
@@ -81,6 +86,7 @@ export class Session implements QueueListener {
     this.phaseAt = 0
     this.retryAt = 0
     this.isStopping = false
+    this.isDisconnectDue = false
     queue.listener = this
   }
 
@@ -294,7 +300,12 @@ export class Session implements QueueListener {
     const dueAt = Math.min(connection.sentAt, connection.receivedAt) + (keepAliveMs * 3) / 4
     if (now < dueAt) return Math.min(waitMs, dueAt - now)
     const buffer = connection.sendBuffer
-    if (!buffer.hasRoom(2)) return waitMs // the transport takes nothing; onReady comes when it does
+    if (!buffer.hasRoom(PINGREQ_ROOM)) {
+      // Nothing leaves and nothing comes: the same time is given as for an answer.
+      const leftMs = dueAt + settings.pingTimeoutMs - now
+      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
+      return Math.min(waitMs, leftMs)
+    }
     buffer.added(writePingreq(buffer.bytes, buffer.end))
     connection.pingSentAt = now
     connection.sentAt = now
@@ -309,10 +320,13 @@ export class Session implements QueueListener {
     const isProtocol = failure <= -REASON_UNSPECIFIED_ERROR && failure >= -255
     if (failure === RESTART || (this.settings.version === V5 && isProtocol)) {
       const buffer = connection.sendBuffer
-      // After a Reason Code of ours nothing else matters, so it may take the place of what waits.
       const reason = failure === RESTART ? REASON_SUCCESS : -failure
-      if (!buffer.hasRoom(3)) buffer.clear()
-      buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, this.settings.version))
+      // Without room the broker is left without a reason: a packet may be half sent, and nothing
+      // but its rest may follow.
+      if (buffer.hasRoom(DISCONNECT_ROOM)) {
+        const version = this.settings.version
+        buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, version))
+      }
       buffer.flush(this.settings.transport)
     }
     return this.lost(failure)
@@ -351,11 +365,7 @@ export class Session implements QueueListener {
   private leave(): void {
     const connection = this.connection
     if (this.phase === CONNECTED) {
-      const buffer = connection.sendBuffer
-      if (!buffer.hasRoom(4)) buffer.clear()
-      buffer.added(
-        writeDisconnect(buffer.bytes, buffer.end, REASON_SUCCESS, null, this.settings.version),
-      )
+      this.isDisconnectDue = true
       connection.isConnected = false
       this.enter(LEAVING)
       return
@@ -368,11 +378,20 @@ export class Session implements QueueListener {
   private awaitLeft(): number {
     const connection = this.connection
     const transport = this.settings.transport
-    const status = connection.sendBuffer.flush(transport)
+    const buffer = connection.sendBuffer
+    let status = buffer.flush(transport)
+    // Behind what is on its way: a packet may be half sent.
+    if (status === OK && this.isDisconnectDue && buffer.hasRoom(DISCONNECT_ROOM)) {
+      const version = this.settings.version
+      buffer.added(writeDisconnect(buffer.bytes, buffer.end, REASON_SUCCESS, null, version))
+      this.isDisconnectDue = false
+      status = buffer.flush(transport)
+    }
     const leftMs = this.phaseAt + LEAVING_MS - connection.now
-    if (status === OK && !connection.sendBuffer.isEmpty && leftMs > 0) return leftMs
+    const isLeft = buffer.isEmpty && !this.isDisconnectDue
+    if (status === OK && !isLeft && leftMs > 0) return leftMs
     transport.close()
-    connection.sendBuffer.clear()
+    buffer.clear()
     this.enter(STOPPED)
     this.queue.flush()
     if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)

@@ -6,7 +6,7 @@
  * none can leak. Entries are objects: they are few and made when the application subscribes.
  */
 import { type SubscribeFilter, writeSubscribe, writeUnsubscribe } from '../codec/encode.js'
-import { ERR_SPACE } from '../codec/protocol.js'
+import { ERR_SPACE, REASON_PACKET_TOO_LARGE } from '../codec/protocol.js'
 import { type Events, SESSION_SUBSCRIBED, SESSION_UNSUBSCRIBED } from '../events.js'
 import type { InboundMessage } from '../inbound-message.js'
 import { matches, sharedPrefix } from '../topic.js'
@@ -33,8 +33,6 @@ class Subscription {
   readonly matchAt: number
   handler: MessageHandler | null
   state: number
-  /** True while it is part of the packet on its way. */
-  isAsked: boolean
 
   constructor(request: SubscribeFilter, bytes: Uint8Array, handler: MessageHandler | null) {
     this.request = request
@@ -42,7 +40,6 @@ class Subscription {
     this.matchAt = sharedPrefix(bytes)
     this.handler = handler
     this.state = WANTED
-    this.isAsked = false
   }
 }
 
@@ -51,6 +48,8 @@ export class Subscriptions {
   private readonly events: Events
   /** Identifier of the packet on its way, or 0, and whether it is an UNSUBSCRIBE. */
   private askedId: number
+  /** The entries it asks for, in its order. */
+  private asked: Subscription[]
   private isUnsubscribe: boolean
   private nextId: number
 
@@ -58,6 +57,7 @@ export class Subscriptions {
     this.entries = []
     this.events = events
     this.askedId = 0
+    this.asked = []
     this.isUnsubscribe = false
     this.nextId = FIRST_SUBSCRIBE_ID
   }
@@ -78,7 +78,7 @@ export class Subscriptions {
     for (let index = 0; index < this.entries.length; index++) {
       const entry = this.entries[index]!
       if (entry.request.filter !== filter || entry.state === UNWANTED) continue
-      if (entry.state === WANTED && !entry.isAsked) this.delete(entry)
+      if (entry.state === WANTED && this.asked.indexOf(entry) < 0) this.delete(entry)
       entry.state = UNWANTED
       entry.handler = null
       return true
@@ -89,10 +89,10 @@ export class Subscriptions {
   /** A new connection. Without a session the broker knows no filter. */
   connected(sessionPresent: boolean): void {
     this.askedId = 0
+    if (this.asked.length > 0) this.asked = []
     const entries = this.entries
     for (let index = 0; index < entries.length; index++) {
       const entry = entries[index]!
-      entry.isAsked = false
       if (!sessionPresent && entry.state === UNWANTED) this.delete(entry)
       if (entry.state === REFUSED || (!sessionPresent && entry.state === SUBSCRIBED)) {
         entry.state = WANTED
@@ -101,12 +101,16 @@ export class Subscriptions {
   }
 
   /** Encodes the next SUBSCRIBE or UNSUBSCRIBE that is due, if there is room for it. */
-  send(buffer: SendBuffer, version: number): void {
+  send(buffer: SendBuffer, version: number, maximumPacketSize: number): void {
     if (this.askedId !== 0 || this.entries.length === 0) return
-    if (!this.sendOne(buffer, version, WANTED)) this.sendOne(buffer, version, UNWANTED)
+    if (this.sendOne(buffer, version, maximumPacketSize, WANTED)) return
+    this.sendOne(buffer, version, maximumPacketSize, UNWANTED)
   }
 
-  /** SUBACK or UNSUBACK arrived: false when it answers nothing or has the wrong number of codes. */
+  /**
+   * SUBACK or UNSUBACK arrived: false when it answers nothing or has the wrong number of codes.
+   * Entries that were replaced meanwhile are not touched: what is wanted now is still to be asked.
+   */
   answered(
     packetId: number,
     isUnsubscribe: boolean,
@@ -116,14 +120,11 @@ export class Subscriptions {
     hasCodes: boolean,
   ): boolean {
     if (packetId !== this.askedId || isUnsubscribe !== this.isUnsubscribe) return false
-    const asked: Subscription[] = []
-    for (let index = 0; index < this.entries.length; index++) {
-      const entry = this.entries[index]!
-      if (entry.isAsked) asked.push(entry)
-    }
+    const asked = this.asked
     // [MQTT-3.8.4-6] [MQTT-3.11.3-1]: one code for each filter. UNSUBACK of 3.1.1 has none.
     if (hasCodes && codesCount !== asked.length) return false
     this.askedId = 0
+    this.asked = []
     for (let index = 0; index < asked.length; index++) {
       this.settle(asked[index]!, isUnsubscribe, hasCodes ? bytes[codesAt + index]! : 0)
     }
@@ -146,7 +147,6 @@ export class Subscriptions {
   }
 
   private settle(entry: Subscription, isUnsubscribe: boolean, code: number): void {
-    entry.isAsked = false
     if (isUnsubscribe) this.delete(entry)
     else if (entry.state === WANTED) entry.state = code < 0x80 ? SUBSCRIBED : REFUSED
     const index = isUnsubscribe ? SESSION_UNSUBSCRIBED : SESSION_SUBSCRIBED
@@ -156,7 +156,12 @@ export class Subscriptions {
     this.events.emit(index)
   }
 
-  private sendOne(buffer: SendBuffer, version: number, state: number): boolean {
+  private sendOne(
+    buffer: SendBuffer,
+    version: number,
+    maximumPacketSize: number,
+    state: number,
+  ): boolean {
     // Called at every step of the session, so lists are made only when there is work.
     if (!this.hasAny(state)) return false
     const isUnsubscribe = state === UNWANTED
@@ -171,20 +176,25 @@ export class Subscriptions {
       asked.push(entry)
     }
     // Fewer filters where not all fit; each alone fits, or `subscribe` had refused it.
+    const first = asked[0]!
     let end = ERR_SPACE
     buffer.hasRoom(buffer.bytes.length >> 1)
     while (filters.length > 0) {
       end = isUnsubscribe
         ? writeUnsubscribe(buffer.bytes, buffer.end, this.nextId, names, null, version)
         : writeSubscribe(buffer.bytes, buffer.end, this.nextId, filters, null, version)
-      if (end !== ERR_SPACE) break
+      if (end >= 0 && end - buffer.end <= maximumPacketSize) break
       filters.pop()
       names.pop()
       asked.pop()
     }
-    if (end < 0) return false
+    if (filters.length === 0) {
+      // One filter alone is more than this broker takes [MQTT-3.2.2-15]; or there is no room yet.
+      if (end >= 0) this.settle(first, isUnsubscribe, REASON_PACKET_TOO_LARGE)
+      return false
+    }
     buffer.added(end)
-    for (let index = 0; index < asked.length; index++) asked[index]!.isAsked = true
+    this.asked = asked
     this.askedId = this.nextId
     this.isUnsubscribe = isUnsubscribe
     this.nextId = this.nextId === 65535 ? FIRST_SUBSCRIBE_ID : this.nextId + 1
