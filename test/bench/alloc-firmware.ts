@@ -255,6 +255,7 @@ function reconnectingLong(): void {
   client.subscribe('a/+', { qos: 1 })
   client.start()
   connect(client)
+  settle(client) // both readings stand at the same point: SUBSCRIBE answered
   const live = new Float64Array(4)
   const figures = new Float64Array(FIELD_COUNT)
   for (let half = 0; half < 2; half++) {

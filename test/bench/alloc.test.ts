@@ -54,7 +54,7 @@ test('a reconnect costs what SUBSCRIBE costs, and nothing without it', async (co
   const all = await rows(context)
   if (!all) return
   assert.deepEqual(all['reconnect'], NOTHING)
-  assert.deepEqual(all['reconnectSubscribed'], { slots: 24, chunks: 4, bytes: 192 })
+  assert.deepEqual(all['reconnectSubscribed'], { slots: 24, chunks: 3, bytes: 144 })
 })
 
 test('10,000 reconnects leave the heap as it was', async (context) => {
