@@ -16,6 +16,11 @@ export interface System {
     sourceAt: number,
     length: number,
   ): void
+  /**
+   * Bytes of the script's heap in use: on XS slots and chunks. Left out where the runtime cannot
+   * tell without making garbage. For `stats` only.
+   */
+  heapBytes?(): number
   /** CRC-32 (IEEE 802.3, as in zlib) of `length` bytes, unsigned. */
   crc32(source: Uint8Array, sourceAt: number, length: number): number
 }

@@ -56,6 +56,10 @@ export interface ClientStats {
   inFlight: number
   /** Bytes the queue has left, headers included. */
   freeBytes: number
+  /** Bytes of the buffers that the options size: sending, receiving, one record. */
+  bufferBytes: number
+  /** Bytes of the runtime's heap in use; -1 where `system` cannot tell. */
+  heapBytes: number
   /** Messages dropped since the store was formatted (without storage: since start). */
   dropped: {
     full: number
@@ -277,11 +281,15 @@ export class MqttClient implements PayloadSink {
   }
 
   get stats(): ClientStats {
+    const settings = this.settings
     const dropped = this.queue.state.dropped
     return {
       queued: this.queue.depth,
       inFlight: this.session.connection.inFlight.count,
       freeBytes: this.queue.log.freeBytes,
+      bufferBytes:
+        settings.sendBufferSize + settings.receiveBufferSize + this.queue.log.buffer.length,
+      heapBytes: settings.system.heapBytes ? settings.system.heapBytes() : -1,
       dropped: {
         full: dropped[0]!,
         expired: dropped[1]!,

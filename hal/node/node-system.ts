@@ -52,6 +52,10 @@ export class NodeSystem implements System {
     else target.set(source.subarray(sourceAt, sourceAt + length), targetAt)
   }
 
+  heapBytes(): number {
+    return process.memoryUsage().heapUsed
+  }
+
   crc32(source: Uint8Array, sourceAt: number, length: number): number {
     if (this.crc !== null) return this.crc.of(source, sourceAt, length)
     return zlib.crc32(source.subarray(sourceAt, sourceAt + length))

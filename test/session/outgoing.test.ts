@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ERR_ARGUMENT, ERR_FULL, ERR_NOT_AVAILABLE, ERR_OFFLINE } from '../../src/index.js'
 import { ERR_EXPIRED, ERR_REFUSED, ERR_TOO_LARGE, ERR_TOPIC } from '../../src/index.js'
+import { ManualSystem } from '../../hal/memory/index.js'
 import { Desk, words } from './desk.js'
 
 const BOTH = [4, 5]
@@ -170,6 +171,14 @@ for (const protocol of BOTH) {
     })
   })
 }
+
+it('stats tell the buffers that the options size, and the heap where the system can', () => {
+  const desk = new Desk({ sendBufferSize: 500, receiveBufferSize: 300 })
+  assert.equal(desk.client.stats.bufferBytes, 500 + 300 + 500)
+  assert.equal(desk.client.stats.heapBytes, -1)
+  const system = Object.assign(new ManualSystem(1), { heapBytes: () => 4711 })
+  assert.equal(new Desk({}, system).client.stats.heapBytes, 4711)
+})
 
 describe('limits of an MQTT 5 broker', () => {
   it('Receive Maximum of the CONNACK holds back PUBLISH and nothing else', () => {

@@ -65,6 +65,12 @@ static void systemCrc32(txMachine* the)
 	returnNumber(the, ~crc);
 }
 
+static void systemHeapBytes(txMachine* the)
+{
+	txNumber slots = (txNumber)the->currentHeapCount * sizeof(txSlot);
+	returnNumber(the, slots + (txNumber)the->currentChunksSize);
+}
+
 void systemObjectBuild(txMachine* the)
 {
 	txSlot* last = beginObject(the);
@@ -73,5 +79,6 @@ void systemObjectBuild(txMachine* the)
 	last = addFunction(the, last, "wallSeconds", systemWallSeconds);
 	last = addFunction(the, last, "random", systemRandom);
 	last = addFunction(the, last, "copy", systemCopy);
+	last = addFunction(the, last, "heapBytes", systemHeapBytes);
 	addFunction(the, last, "crc32", systemCrc32);
 }
