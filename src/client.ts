@@ -113,6 +113,7 @@ export class MqttClient implements PayloadSink {
       settings.overflow,
       settings.ackBatch,
       settings.ackDelayMs,
+      !settings.isRepublishing,
     )
     this.session = new Session(settings, this.events, this.queue)
     this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))

@@ -42,6 +42,8 @@ export interface QueueListener {
    * or RELEASED).
    */
   onDropping(number: number, state: number, status: Status): void
+  /** False when not all messages before `stays` can be given up now. */
+  mayDropBefore(stays: number): boolean
   /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */
   onDropped(number: number, status: Status, reasonCode: number): void
   /** A mark or a counter could not be made durable. */
@@ -57,7 +59,16 @@ export class OutgoingQueue {
   /** Set by the session in its constructor. */
   listener: QueueListener | null
 
+  /**
+   * Marks tell which messages were sent. Only for the policy `discard`: it drops what was in flight
+   * when the session is lost, and nothing else, also after a reboot. It costs a mark each time
+   * something is sent.
+   */
+  readonly keepsSent: boolean
+
   private readonly system: System
+  /** Makes the clock of `system.now` go on from the newest time the log knows. */
+  private readonly clockOffset: number
   private readonly overflow: number
   private readonly ackBatch: number
   private readonly ackDelayMs: number
@@ -69,6 +80,7 @@ export class OutgoingQueue {
   private markDueAt: number
   /** A release mark that must be durable before PUBREL leaves. */
   private isReleaseUnmarked: boolean
+  private isSendUnmarked: boolean
   /** A drop counter that is not durable yet. */
   private isStateUnsaved: boolean
   /** The body being built: its length, and the record's topic number for the publisher's hint. */
@@ -82,13 +94,17 @@ export class OutgoingQueue {
     overflow: number,
     ackBatch: number,
     ackDelayMs: number,
+    keepsSent: boolean,
   ) {
     this.log = log
     this.window = window
     this.state = state
     this.record = new MessageRecord()
     this.listener = null
+    this.keepsSent = keepsSent
+    window.keepsSent = keepsSent
     this.system = system
+    this.clockOffset = log.timeBase + 1 - Math.floor(system.now() / 1000)
     this.overflow = overflow
     this.ackBatch = ackBatch
     this.ackDelayMs = ackDelayMs
@@ -97,6 +113,7 @@ export class OutgoingQueue {
     this.unmarkedCount = 0
     this.markDueAt = -1
     this.isReleaseUnmarked = false
+    this.isSendUnmarked = false
     this.isStateUnsaved = false
     this.bodyLength = 0
     if (state.droppedThrough !== 0 && isBefore(window.base, state.droppedThrough)) {
@@ -124,7 +141,7 @@ export class OutgoingQueue {
   /** Seconds on the clock that record times are on; see `loadedAge`. */
   get seconds(): number {
     const wall = this.system.wallSeconds()
-    return wall > 0 ? wall : Math.floor(this.system.now() / 1000)
+    return wall > 0 ? wall : Math.floor(this.system.now() / 1000) + this.clockOffset
   }
 
   // Enqueue: begin, fill in the payload, commit.
@@ -248,6 +265,12 @@ export class OutgoingQueue {
 
   markSent(number: number): void {
     this.window.setState(number, SENT)
+    if (this.keepsSent) this.isSendUnmarked = true
+  }
+
+  /** With `keepsSent`: call it before bytes of what was marked as sent leave. */
+  makeSendsDurable(): Status {
+    return this.isSendUnmarked ? this.writeMark() : OK
   }
 
   /** QoS 2: PUBREC came. PUBREL may leave only after `makeReleasesDurable` returned OK. */
@@ -264,7 +287,7 @@ export class OutgoingQueue {
   complete(number: number): void {
     this.window.setState(number, COMPLETE)
     this.unmarkedCount++
-    if (this.window.slide(this.log.nextNumber)) this.log.release(this.window.base)
+    this.window.slide(this.log.nextNumber)
   }
 
   /** Ends the exchange without the broker, counts it and reports it. */
@@ -291,6 +314,8 @@ export class OutgoingQueue {
 
   /** Writes the mark that is due; returns milliseconds until one will be, or Infinity. */
   tend(now: number): number {
+    // Before any mark, also the one of a new sector: a counted message must not be complete first.
+    if (this.isStateUnsaved) this.saveState()
     if (this.unmarkedCount === 0) return Infinity
     if (this.markDueAt < 0) this.markDueAt = now + this.ackDelayMs
     if (this.unmarkedCount < this.ackBatch && now < this.markDueAt) return this.markDueAt - now
@@ -317,13 +342,23 @@ export class OutgoingQueue {
     else if (status === OK) this.state.markLength = 0
     this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
     this.markDueAt = -1
-    if (status === OK) this.isReleaseUnmarked = false
-    else this.listener!.onStorageFailed(status)
+    if (status !== OK) {
+      this.listener!.onStorageFailed(status)
+      return status
+    }
+    this.isReleaseUnmarked = false
+    this.isSendUnmarked = false
+    // Not before: a sector is erased only when flash says that nothing in it is needed, or a power
+    // loss in the erase would show messages as damaged that are complete.
+    this.log.release(this.window.base)
     return status
   }
 
   private makeRoom(length: number): Status {
     let status = this.log.reserve(length)
+    if (status === ERR_FULL && this.unmarkedCount > 0 && this.writeMark() === OK) {
+      status = this.log.reserve(length)
+    }
     while (status === ERR_FULL && this.overflow === OVERFLOW_DROP_OLDEST && this.dropOldest()) {
       status = this.log.reserve(length)
     }
@@ -339,6 +374,7 @@ export class OutgoingQueue {
     const window = this.window
     const stays = this.log.oldestAfterDrop()
     if (stays === 0 || !isBefore(window.base, stays)) return false
+    if (!this.listener!.mayDropBefore(stays)) return false
     let number = window.base
     for (; number !== stays; number = numberAfter(number)) {
       const state = window.state(number)

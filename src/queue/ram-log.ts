@@ -28,6 +28,7 @@ export class RamLog implements OutgoingLog {
   loadedAt: number
   loadedLength: number
   loadedTimeBase: number
+  readonly timeBase: number
   readonly topicBuffer: Uint8Array
   readonly topicAt: number
   readonly topicLength: number
@@ -59,6 +60,7 @@ export class RamLog implements OutgoingLog {
     this.loadedAt = 0
     this.loadedLength = 0
     this.loadedTimeBase = 0
+    this.timeBase = 0
     this.topicBuffer = this.buffer
     this.topicAt = 0
     this.topicLength = 0

@@ -18,8 +18,8 @@ import {
   SESSION_RESUMED,
   STORAGE_FAILED,
 } from '../events.js'
-import { ERR_REFUSED, ERR_SESSION_LOST, OK } from '../status.js'
-import { COMPLETE, QUEUED, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
+import { ERR_REFUSED, ERR_SESSION_LOST, ERR_STORAGE, OK } from '../status.js'
+import { COMPLETE, QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
 import { DROPPED_SESSION_LOST } from '../store/session-state.js'
 import { type Connection, RESTART } from './connection.js'
 import type { Outbound } from './outbound.js'
@@ -39,6 +39,10 @@ export class Handshake {
   private isWiping: boolean
   /** The CONNECT that was sent asked for Clean Start. */
   private isClean: boolean
+  /** A CONNECT was sent that no CONNACK answered. */
+  private isUnanswered: boolean
+  /** The same, and that CONNECT was not the last: it may have begun a session. */
+  private wasUnanswered: boolean
 
   constructor(connection: Connection, outbound: Outbound) {
     this.connection = connection
@@ -46,6 +50,8 @@ export class Handshake {
     this.refusedReason = -1
     this.isWiping = false
     this.isClean = false
+    this.isUnanswered = false
+    this.wasUnanswered = false
   }
 
   /** Puts CONNECT into the send buffer, the first packet of a connection [MQTT-3.1.0-1]. */
@@ -54,6 +60,8 @@ export class Handshake {
     const settings = connection.settings
     const buffer = connection.sendBuffer
     this.refusedReason = -1
+    this.wasUnanswered = this.wasUnanswered || this.isUnanswered
+    this.isUnanswered = true
     // Without state of our own a session at the broker can only be somebody else's. In 3.1.1 the
     // same flag would also end the session with the connection, so there it is asked for less.
     this.isClean =
@@ -71,6 +79,7 @@ export class Handshake {
   onConnack(packet: ReceivedPacket): boolean {
     const connection = this.connection
     const settings = connection.settings
+    this.isUnanswered = false
     if (packet.reasonCode !== 0) {
       this.refusedReason = packet.reasonCode
       connection.fail(ERR_REFUSED)
@@ -95,9 +104,11 @@ export class Handshake {
     }
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()
-    this.outbound.connected(isPresent)
     if (!isPresent) this.begin(wasLost)
-    connection.subscriptions.connected(isPresent)
+    this.outbound.connected(isPresent)
+    // A session that a lost CONNACK told of is ours, but it may be a new one without filters.
+    connection.subscriptions.connected(isPresent && !this.wasUnanswered)
+    this.wasUnanswered = false
     this.announce(isPresent, wasLost)
     return true
   }
@@ -112,16 +123,20 @@ export class Handshake {
     )
   }
 
-  /** Messages that were in flight as far as is known. */
+  /** Messages that were in flight, or may have been before a reboot. */
   private touchedCount(): number {
-    const connection = this.connection
-    const window = connection.queue.window
+    const window = this.connection.queue.window
     let count = 0
     for (let index = 0; index < WINDOW_SPAN; index++) {
-      const state = window.state((window.base + index) >>> 0)
-      if (state === SENT || state === RELEASED) count++
+      if (this.isTouched((window.base + index) >>> 0)) count++
     }
     return count
+  }
+
+  private isTouched(number: number): boolean {
+    const state = this.connection.queue.window.state(number)
+    if (state === QUEUED) return this.outbound.mayHaveBeenSent(number)
+    return state !== COMPLETE
   }
 
   /** The broker has no session: ours starts empty, but for the messages [MQTT-3.2.2-5]. */
@@ -136,9 +151,13 @@ export class Handshake {
     state.sessionMayExist = false // so that nothing is owed for what the policy drops
     if (wasLost) this.settleLost()
     state.sessionMayExist = isKept
-    if (!isChanged) return
-    const status = state.save()
-    if (status !== OK) connection.events.emitTicket(STORAGE_FAILED, 0, status, 0)
+    if (isChanged) {
+      const status = state.save()
+      if (status !== OK) connection.events.emitTicket(STORAGE_FAILED, 0, status, 0)
+    }
+    // A mark of the lost session must not come back after a reboot: PUBREL for an exchange that the
+    // new session never had would complete a message that was not delivered.
+    if (wasLost && connection.queue.flush() !== OK) connection.fail(ERR_STORAGE)
   }
 
   /** MQTT 5: the broker answered that it keeps no session after the connection. */
@@ -158,8 +177,7 @@ export class Handshake {
     const base = window.base
     for (let index = 0; index < WINDOW_SPAN; index++) {
       const number = (base + index) >>> 0
-      const state = window.state(number)
-      if (state === COMPLETE || state === QUEUED) continue
+      if (!this.isTouched(number)) continue
       if (connection.settings.isRepublishing) {
         connection.events.emitTicket(MESSAGE_QUEUED, number, ERR_SESSION_LOST, 0)
       } else {
@@ -167,8 +185,6 @@ export class Handshake {
       }
     }
     queue.requeue()
-    connection.inFlight.reset()
-    queue.rewind()
   }
 
   private announce(isPresent: boolean, wasLost: boolean): void {

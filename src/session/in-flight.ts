@@ -10,13 +10,8 @@
  * The window spans 64 numbers, so two exchanges never share an identifier. What is kept here, one
  * byte a record of the window, is what this connection has seen of the exchange.
  */
-import {
-  COMPLETE,
-  type ExchangeWindow,
-  RELEASED,
-  SENT,
-  WINDOW_SPAN,
-} from '../store/exchange-window.js'
+import { type ExchangeWindow, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
+import { PACKET_ID_SET_LIMIT, PacketIdSet } from '../store/session-state.js'
 
 const PUBLISH_IDS = 32768
 /** The first identifier of SUBSCRIBE and UNSUBSCRIBE. */
@@ -26,18 +21,26 @@ export const FIRST_SUBSCRIBE_ID = 32769
 const PUBLISHED_QOS1 = 1
 const PUBLISHED_QOS2 = 2
 
+/** PUBRELs that can be due: each of the window and each that is owed; a power of two. */
+const DUE_LIMIT = 128
+
 /** The Packet Identifier of a record. */
 export function packetIdOf(number: number): number {
   return 1 + (number & (PUBLISH_IDS - 1))
 }
 
 export class InFlight {
-  /** PUBLISH packets that count against Receive Maximum: sent here, or released. */
+  /** PUBLISH packets that count against Receive Maximum: sent here, or released, or abandoned. */
   count: number
+  /**
+   * Identifiers of PUBLISH packets that were sent here and whose message was dropped since. For
+   * the broker they are in flight until it has answered.
+   */
+  readonly abandoned: PacketIdSet
   private readonly window: ExchangeWindow
   private readonly seen: Uint8Array
-  /** Numbers whose PUBREL is due, in the order of their PUBRECs [MQTT-4.6.0-4]. */
-  private readonly due: Uint32Array
+  /** Identifiers whose PUBREL is due, in the order of their PUBRECs [MQTT-4.6.0-4]. */
+  private readonly due: Uint16Array
   private dueStart: number
   private dueCount: number
 
@@ -45,7 +48,8 @@ export class InFlight {
     this.window = window
     this.count = 0
     this.seen = new Uint8Array(WINDOW_SPAN)
-    this.due = new Uint32Array(WINDOW_SPAN)
+    this.abandoned = new PacketIdSet(PACKET_ID_SET_LIMIT)
+    this.due = new Uint16Array(DUE_LIMIT)
     this.dueStart = 0
     this.dueCount = 0
   }
@@ -53,6 +57,7 @@ export class InFlight {
   /** A new connection: nothing was sent on it. Released exchanges count from the start. */
   reset(): void {
     this.seen.fill(0)
+    this.abandoned.clear()
     this.dueStart = 0
     this.dueCount = 0
     this.count = this.recount()
@@ -94,48 +99,60 @@ export class InFlight {
   }
 
   /** PUBREL is to be sent, again if the broker repeats its PUBREC. */
-  pubrelDue(number: number): void {
-    if (this.dueCount === WINDOW_SPAN) return
-    this.due[(this.dueStart + this.dueCount++) & (WINDOW_SPAN - 1)] = number
+  pubrelDue(packetId: number): void {
+    if (this.dueCount === DUE_LIMIT) return
+    this.due[(this.dueStart + this.dueCount++) & (DUE_LIMIT - 1)] = packetId
   }
 
-  /** After a resume: PUBREL is due for all that were released earlier, the oldest first. */
-  resumeReleases(): void {
+  /** After a resume: PUBREL is due for all that was owed one or released earlier, oldest first. */
+  resumeReleases(owed: PacketIdSet): void {
+    for (let index = 0; index < owed.count; index++) this.pubrelDue(owed.packetIds[index]!)
     for (let index = 0; index < WINDOW_SPAN; index++) {
       const number = (this.window.base + index) >>> 0
-      if (this.window.state(number) === RELEASED) this.pubrelDue(number)
+      if (this.window.state(number) === RELEASED) this.pubrelDue(packetIdOf(number))
     }
   }
 
-  /** The oldest record whose PUBREL is due, or 0. */
+  /** The identifier whose PUBREL is due first, or 0. */
   firstDue(): number {
     return this.dueCount === 0 ? 0 : this.due[this.dueStart]!
   }
 
   removeFirstDue(): void {
-    this.dueStart = (this.dueStart + 1) & (WINDOW_SPAN - 1)
+    this.dueStart = (this.dueStart + 1) & (DUE_LIMIT - 1)
     this.dueCount--
   }
 
-  /** The exchange is over, or was given up. Call it before the window forgets its state. */
+  /** The broker has ended the exchange. Call it before the window forgets its state. */
   ended(number: number, state: number): void {
-    const at = number & (WINDOW_SPAN - 1)
-    const isCounted = state === RELEASED || (state === SENT && this.seen[at] !== 0)
-    if (isCounted) this.count--
-    this.seen[at] = 0
+    if (this.isCounted(number, state)) this.count--
+    this.seen[number & (WINDOW_SPAN - 1)] = 0
+  }
+
+  /** We gave the message up: its PUBLISH counts until the broker has answered. */
+  abandon(number: number, state: number): void {
+    if (this.isCounted(number, state) && !this.abandoned.add(packetIdOf(number))) this.count--
+    this.seen[number & (WINDOW_SPAN - 1)] = 0
+  }
+
+  /** The broker has ended an exchange whose message is gone. False when there was none. */
+  abandonedEnded(packetId: number): boolean {
+    const isKnown = this.abandoned.remove(packetId)
+    if (isKnown) this.count--
+    return isKnown
   }
 
   /** What `count` must be, from the window itself: a test compares the two after every packet. */
   recount(): number {
-    let count = 0
+    let count = this.abandoned.count
     for (let index = 0; index < WINDOW_SPAN; index++) {
       const number = (this.window.base + index) >>> 0
-      const state = this.window.state(number)
-      if (state === COMPLETE) continue
-      if (state === RELEASED || (state === SENT && this.seen[number & (WINDOW_SPAN - 1)] !== 0)) {
-        count++
-      }
+      if (this.isCounted(number, this.window.state(number))) count++
     }
     return count
+  }
+
+  private isCounted(number: number, state: number): boolean {
+    return state === RELEASED || (state === SENT && this.seen[number & (WINDOW_SPAN - 1)] !== 0)
   }
 }

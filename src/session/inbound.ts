@@ -101,11 +101,14 @@ export class Inbound {
     }
     const inbound = connection.state.inbound
     if (!inbound.has(packet.packetId)) {
-      // A 3.1.1 broker was told no limit; the table's is the only one then.
-      const isAnnounced = connection.settings.version === V5
-      const limit = isAnnounced ? connection.settings.receiveMaximum : inbound.packetIds.length
-      if (inbound.count >= limit) {
-        connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
+      if (connection.settings.version === V5) {
+        if (inbound.count >= connection.settings.receiveMaximum) {
+          connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
+          return
+        }
+      } else if (inbound.count === inbound.packetIds.length) {
+        // A 3.1.1 broker was told no limit. Without an answer it sends the message again on the
+        // next connection; a closed connection would bring the same flood at once.
         return
       }
       this.handOver(packet)
@@ -129,7 +132,10 @@ export class Inbound {
     const connection = this.connection
     const number = connection.inFlight.numberOf(packet.packetId)
     // An identifier that is not in flight changes nothing: the exchange was settled otherwise.
-    if (number === 0) return
+    if (number === 0) {
+      connection.inFlight.abandonedEnded(packet.packetId)
+      return
+    }
     if (!connection.inFlight.isAnsweredBy(number, 1)) {
       connection.fail(-REASON_PROTOCOL_ERROR)
       return
@@ -143,9 +149,7 @@ export class Inbound {
     const inFlight = connection.inFlight
     const number = inFlight.numberOf(packet.packetId)
     if (number === 0) {
-      const isOwed = connection.state.owed.has(packet.packetId)
-      if (packet.reasonCode >= 0x80) return
-      this.answer(PUBREL, packet.packetId, isOwed ? 0 : REASON_PACKET_IDENTIFIER_NOT_FOUND)
+      this.onPubrecOfNone(packet)
       return
     }
     const isReleased = connection.queue.window.state(number) === RELEASED
@@ -162,13 +166,28 @@ export class Inbound {
       inFlight.released(number)
       connection.queue.markReleased(number)
     }
-    inFlight.pubrelDue(number)
+    inFlight.pubrelDue(packet.packetId)
+  }
+
+  /** PUBREC for an exchange whose message is gone: dropped in flight, or never ours. */
+  private onPubrecOfNone(packet: ReceivedPacket): void {
+    const connection = this.connection
+    const packetId = packet.packetId
+    if (packet.reasonCode >= 0x80) {
+      connection.inFlight.abandonedEnded(packetId)
+      if (connection.state.owed.remove(packetId)) this.save()
+    } else if (connection.state.owed.has(packetId)) {
+      connection.inFlight.pubrelDue(packetId)
+    } else {
+      this.answer(PUBREL, packetId, REASON_PACKET_IDENTIFIER_NOT_FOUND)
+    }
   }
 
   private onPubcomp(packet: ReceivedPacket): void {
     const connection = this.connection
     const number = connection.inFlight.numberOf(packet.packetId)
     if (number === 0) {
+      connection.inFlight.abandonedEnded(packet.packetId)
       if (connection.state.owed.remove(packet.packetId)) this.save()
       return
     }

@@ -4,9 +4,8 @@
  *   1. PUBREL for the PUBRECs that came, after their mark is durable; after a resume, for those
  *      that came on earlier connections. They are not behind PUBLISH in the queue: the broker's
  *      quota may be full of them, and only they can empty it
- *   2. PUBREL that is owed for dropped messages
- *   3. SUBSCRIBE or UNSUBSCRIBE
- *   4. the queue in order: what was in flight on an earlier connection comes first because it is
+ *   2. SUBSCRIBE or UNSUBSCRIBE
+ *   3. the queue in order: what was in flight on an earlier connection comes first because it is
  *      oldest (PUBLISH with DUP), then what was never sent
  *
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
@@ -47,22 +46,18 @@ export class Outbound {
    */
   resumeEnd: number
   private readonly connection: Connection
-  /** Owed PUBRELs sent on this connection. */
-  private owedSent: number
 
   constructor(connection: Connection, resumeEnd: number) {
     this.connection = connection
     this.resumeEnd = resumeEnd
-    this.owedSent = 0
   }
 
   /** A new connection with or without the old session; the queue is read from its oldest again. */
   connected(sessionPresent: boolean): void {
     if (!sessionPresent) this.resumeEnd = 0
-    this.owedSent = 0
     this.connection.inFlight.reset()
     this.connection.queue.rewind()
-    if (sessionPresent) this.connection.inFlight.resumeReleases()
+    if (sessionPresent) this.connection.inFlight.resumeReleases(this.connection.state.owed)
   }
 
   /** True when the record may have been sent before a reboot. */
@@ -127,19 +122,13 @@ export class Outbound {
   /** False when PUBRELs must wait: for room, or because their mark cannot be stored. */
   private sendPubrels(): boolean {
     const inFlight = this.connection.inFlight
-    const queue = this.connection.queue
-    const state = this.connection.state
-    let number = inFlight.firstDue()
+    let packetId = inFlight.firstDue()
     // [MQTT-4.3.3-4]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
-    if (number !== 0 && queue.makeReleasesDurable() !== OK) return false
-    while (number !== 0) {
-      if (!this.sendPubrel(packetIdOf(number))) return false
+    if (packetId !== 0 && this.connection.queue.makeReleasesDurable() !== OK) return false
+    while (packetId !== 0) {
+      if (!this.sendPubrel(packetId)) return false
       inFlight.removeFirstDue()
-      number = inFlight.firstDue()
-    }
-    while (this.owedSent < state.owed.count) {
-      if (!this.sendPubrel(state.owed.packetIds[this.owedSent]!)) return false
-      this.owedSent++
+      packetId = inFlight.firstDue()
     }
     return true
   }
@@ -182,7 +171,8 @@ export class Outbound {
     if (inFlight.count >= quota) return true // [MQTT-3.3.4-7] [MQTT-4.9.0-2]
     // Loading what cannot leave costs a read of flash; half a buffer is a fair chance.
     if (!sendBuffer.isEmpty && !sendBuffer.hasRoom(sendBuffer.bytes.length >> 1)) return true
-    return state.owed.count > 0 && state.owed.has(packetIdOf(number))
+    const packetId = packetIdOf(number)
+    return state.owed.has(packetId) || inFlight.abandoned.has(packetId)
   }
 
   private sendPublish(number: number, state: number): boolean {

@@ -25,7 +25,7 @@ import type { Settings } from '../options.js'
 import type { OutgoingQueue, QueueListener } from '../queue/outgoing-queue.js'
 import { ERR_CLOSED, ERR_CONNECT, ERR_REFUSED, OK, type Status } from '../status.js'
 import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
-import { QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
+import { COMPLETE, isBefore, QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { Backoff } from './backoff.js'
 import { Connection, RESTART } from './connection.js'
@@ -72,12 +72,7 @@ export class Session implements QueueListener {
     this.events = events
     this.queue = queue
     this.connection = new Connection(settings, events, queue)
-    const window = queue.window
-    const next = queue.log.nextNumber
-    const spanEnd = (window.base + WINDOW_SPAN) >>> 0
-    const mayResume = queue.state.sessionMayExist && window.base !== next
-    const resumeEnd = mayResume ? (window.spans(next) ? next : spanEnd) : 0
-    this.outbound = new Outbound(this.connection, resumeEnd)
+    this.outbound = new Outbound(this.connection, resumeEnd(settings, queue))
     this.inbound = new Inbound(this.connection)
     this.handshake = new Handshake(this.connection, this.outbound)
     this.backoff = new Backoff(settings.retryMinMs, settings.retryMaxMs, settings.system)
@@ -150,7 +145,23 @@ export class Session implements QueueListener {
     if (mayBeKnown && this.queue.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
       this.queue.state.owed.add(packetIdOf(number))
     }
-    inFlight.ended(number, state)
+    if (status === ERR_REFUSED) inFlight.ended(number, state)
+    else inFlight.abandon(number, state)
+  }
+
+  /** Each exchange that began takes a place among those owed their end; there are so many. */
+  mayDropBefore(stays: number): boolean {
+    const window = this.queue.window
+    const owed = this.queue.state.owed
+    let places = owed.packetIds.length - owed.count
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const number = (window.base + index) >>> 0
+      if (!isBefore(number, stays)) break
+      const state = window.state(number)
+      if (state === COMPLETE) continue
+      if (state !== QUEUED || this.outbound.mayHaveBeenSent(number)) places--
+    }
+    return places >= 0
   }
 
   onDropped(number: number, status: Status, reasonCode: number): void {
@@ -210,6 +221,9 @@ export class Session implements QueueListener {
     if (connection.failure !== 0) return this.end()
     if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
     const wasEmpty = connection.sendBuffer.isEmpty
+    // PUBLISH leaves after its mark, where one is kept; if it cannot be, the bytes do not leave.
+    const marked = this.queue.makeSendsDurable()
+    if (marked !== OK) return this.lost(marked)
     const status = connection.sendBuffer.flush(this.settings.transport)
     if (status !== OK) return this.lost(status)
     if (!wasEmpty && connection.sendBuffer.isEmpty) {
@@ -397,4 +411,15 @@ export class Session implements QueueListener {
     if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)
     return Infinity
   }
+}
+
+/** See `Outbound.resumeEnd`: how far the last boot can have sent, as far as flash tells. */
+function resumeEnd(settings: Settings, queue: OutgoingQueue): number {
+  // Where marks tell what was sent, nothing has to be assumed.
+  if (queue.keepsSent || !queue.state.sessionMayExist || queue.isEmpty) return 0
+  // Its window began further on than the last mark says, by at most a batch of acknowledgements
+  // and those of one `poll`.
+  const lag = settings.ackBatch + PACKETS_PER_POLL
+  const end = (queue.window.base + WINDOW_SPAN + lag) >>> 0
+  return isBefore(end, queue.log.nextNumber) ? end : queue.log.nextNumber
 }

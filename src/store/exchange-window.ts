@@ -10,10 +10,13 @@
  *
  *   0        4                        4+n
  *   +--------+- - - - - - - - - - - - -+
- *   |  base  | 2 bits for base, base+1 |    00 open   01 complete   10 released
+ *   |  base  | 2 bits for base, base+1 |    00 open       01 complete
  *   +--------+- - - - - - - - - - - - -+
  *
- * Sent is not stored: after a power loss each open record may have been sent.
+ *                                         10 released   11 sent
+ *
+ * Sent is stored only if `keepsSent` is set; else after a power loss each open record may have
+ * been sent.
  */
 
 /** Numbers the window spans; a power of two. Bounds the in-flight limit and a MARK's size. */
@@ -43,10 +46,13 @@ export function isBefore(a: number, b: number): boolean {
 export class ExchangeWindow {
   /** The oldest record that is not complete: equal to the next number when all are. */
   base: number
+  /** SENT is a mark too. */
+  keepsSent: boolean
   private readonly states: Uint8Array
 
   constructor() {
     this.base = 1
+    this.keepsSent = false
     this.states = new Uint8Array(WINDOW_SPAN)
   }
 
@@ -98,7 +104,7 @@ export class ExchangeWindow {
   hasMarks(): boolean {
     for (let index = 0; index < WINDOW_SPAN; index++) {
       const state = this.states[index]!
-      if (state === COMPLETE || state === RELEASED) return true
+      if (this.isMark(state)) return true
     }
     return false
   }
@@ -114,7 +120,7 @@ export class ExchangeWindow {
       const at = targetAt + 4 + (index >> 2)
       if ((index & 3) === 0) target[at] = 0
       const state = this.states[(this.base + index) & (WINDOW_SPAN - 1)]!
-      if (state === COMPLETE || state === RELEASED) {
+      if (this.isMark(state)) {
         target[at] = target[at]! | (state << ((index & 3) * 2))
         length = 5 + (index >> 2)
       }
@@ -134,8 +140,12 @@ export class ExchangeWindow {
     this.reset(base)
     for (let index = 0; index < (length - 4) * 4; index++) {
       const bits = (source[sourceAt + 4 + (index >> 2)]! >> ((index & 3) * 2)) & 3
-      if (bits === COMPLETE || bits === RELEASED) this.setState(base + index, bits)
+      if (bits !== QUEUED) this.setState(base + index, bits)
     }
     return true
+  }
+
+  private isMark(state: number): boolean {
+    return state === COMPLETE || state === RELEASED || (state === SENT && this.keepsSent)
   }
 }

@@ -147,6 +147,8 @@ export class FlashStore implements Storage {
     const log = this.log.region
     const state = this.state
     state.clear()
+    // The store id may change: no state may stand behind a header that has another one.
+    state.sectors.close()
     for (let sector = 0; sector < log.sectorCount; sector++) {
       const kind = log.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT

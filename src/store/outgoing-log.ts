@@ -110,6 +110,9 @@ export interface OutgoingLog {
    */
   oldestAfterDrop(): number
 
+  /** The newest time base the log knows, in seconds; 0: none. Read once, after `mount`. */
+  readonly timeBase: number
+
   /** Work that may take long (erasing ahead): true when something was done. Called when idle. */
   maintain(): boolean
 

@@ -120,6 +120,12 @@ export class StateSectors {
     return ERR_CORRUPT
   }
 
+  /** Nothing more is written to the present sector: the next state begins one. */
+  close(): void {
+    this.offset = this.region.sectorSize
+    this.isOpen = false
+  }
+
   private scanSector(sector: number, sequence: number, isNewest: boolean): number {
     const scan = this.scan
     const region = this.region

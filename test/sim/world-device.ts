@@ -1,0 +1,390 @@
+/**
+ * A device of the simulated world: a flash chip that outlives its power cuts, and at each boot a
+ * new client on it. It drives the client as a target does, publishes, and tells the ledger.
+ */
+import { ManualSystem, NorFlash, PowerCut, type Tear } from '../../hal/memory/index.js'
+import { MqttClient, type ClientOptions, type PublishOptions } from '../../src/index.js'
+import { FlashStore } from '../../src/storage.js'
+import { XorHooks } from '../store/xor-hooks.js'
+import type { BrokerWitness, WorldBroker } from './world-broker.js'
+import { type Chance, type EventQueue, violate } from './world-clock.js'
+import { type InMessage, Ledger, payloadOf, seqOf } from './world-ledger.js'
+import { Monitor } from './world-monitor.js'
+import { WorldTransport } from './world-network.js'
+import type { WirePacket } from './world-wire.js'
+
+/** The longest that a device is busy with other things, milliseconds. */
+const BUSY_MS = 400
+/** The time a poll takes, milliseconds. */
+const STEP_MS = 0.01
+/** Polls that may follow each other at once. */
+const SPIN_LIMIT = 3000
+/** Flash reads in one poll or publish. */
+const READ_LIMIT = 20000
+/** Inbound QoS 2 identifiers that a client remembers at the most. */
+const INBOUND_LIMIT = 64
+const TEARS: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
+
+export interface DeviceConfig {
+  protocol: number
+  sectorCount: number
+  eraseSize: number
+  writeSize: number
+  hasHooks: boolean
+  /** Number of the first message and the first sector: near the wrap-around, or 1. */
+  firstNumber: number
+  firstSequence: number
+  /** Milliseconds from a boot until the wall clock is known; -1: never. */
+  wallAfterMs: number
+  largestPayload: number
+  /** One message in so many expires; 0: none. */
+  expiringOneIn: number
+  publishEveryMs: number
+  latencyMs: number
+  client: Partial<ClientOptions>
+}
+
+export class Device implements BrokerWitness {
+  readonly name: string
+  readonly ledger: Ledger
+  readonly monitor: Monitor
+  readonly flash: NorFlash
+  readonly config: DeviceConfig
+  client: MqttClient | null = null
+  boots = 0
+  private readonly clock: EventQueue
+  private readonly chance: Chance
+  private readonly broker: WorldBroker
+  private readonly hooks = new XorHooks()
+  private system = new ManualSystem(1)
+  private store: FlashStore | null = null
+  private transport: WorldTransport | null = null
+  private bootedAt = 0
+  private busyUntil = 0
+  private pollAt = Infinity
+  private pollTurn = 0
+  private spins = 0
+  private handedOverNow: InMessage[] = []
+  private downMs = 0
+
+  constructor(
+    name: string,
+    config: DeviceConfig,
+    clock: EventQueue,
+    chance: Chance,
+    broker: WorldBroker,
+  ) {
+    const options = config.client
+    this.name = name
+    this.config = config
+    this.clock = clock
+    this.chance = chance
+    this.broker = broker
+    this.flash = new NorFlash({
+      capacity: config.sectorCount * config.eraseSize,
+      eraseSize: config.eraseSize,
+      writeSize: config.writeSize,
+      eraseBlockSize: config.eraseSize * (chance.oneIn(2) ? 1 : 4),
+    })
+    this.ledger = new Ledger({
+      // A broker that keeps no session promises nothing beyond the connection: it may repeat.
+      mayRepeat: options.sessionLost !== 'discard' || broker.config.sessionExpirySeconds === 0,
+      isRepublishing: options.sessionLost !== 'discard',
+      dropsOldest: options.overflow === 'drop-oldest',
+      markDelayMs: options.ackDelayMs! + 4 * BUSY_MS,
+      repeatLimit: options.ackBatch! + 32,
+    })
+    this.monitor = new Monitor(this.ledger, config.protocol, options.inFlightLimit!)
+    broker.witnesses.set(name, this)
+  }
+
+  get isOn(): boolean {
+    return this.client !== null
+  }
+
+  /** Power comes: mount, and start as the firmware does. Mounting must always succeed. */
+  boot(): void {
+    this.flash.powerOn()
+    this.monitor.boot = this.boots++
+    this.bootedAt = this.clock.now
+    this.busyUntil = 0
+    this.spins = 0
+    this.system = new ManualSystem(this.chance.next())
+    this.tick()
+    if (!this.broker.isCalm && this.chance.oneIn(6)) this.armCut(this.chance.between(1, 4))
+    this.run(() => {
+      this.store = new FlashStore(this.flash, this.system, {
+        bufferSize: 512,
+        ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
+      })
+      this.store.log.firstNumber = this.config.firstNumber
+      this.store.log.firstSequence = this.config.firstSequence
+      const { clock, chance, broker, monitor, config } = this
+      const transport = new WorldTransport(clock, chance, broker, monitor, config.latencyMs)
+      this.transport = transport
+      const client = new MqttClient({
+        system: this.system,
+        transport,
+        broker: 'mqtt://broker.test',
+        clientId: this.name,
+        protocol: config.protocol,
+        storage: this.store,
+        ...config.client,
+      })
+      this.client = client
+      client.onWork = () => this.wake(this.chance.oneIn(4) ? this.chance.below(5) : 0)
+      this.listen(client)
+      client.subscribe('in/#', { qos: 2 }, (message) => {
+        const entry = this.ledger.handedOver(message.payload, message.dup)
+        this.handedOverNow.push(entry)
+      })
+      client.start()
+    })
+  }
+
+  private listen(client: MqttClient): void {
+    const { ledger, clock } = this
+    const boot = this.monitor.boot
+    client.on('message.sent', (event) => {
+      const message = ledger.byTicket.get(event.ticket)
+      if (!message) return
+      if (message.settledBoot === boot) violate(`message ${message.seq} is sent, it was settled`)
+      message.sentCount = message.sentBoot === boot ? message.sentCount + 1 : 1
+      message.sentBoot = boot
+    })
+    client.on('message.acked', (event) => {
+      ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
+    })
+    client.on('message.dropped', (event) => {
+      ledger.dropped(event.ticket, event.status, boot, clock.now)
+    })
+    client.on('storage.failed', (event) => violate('storage failed with status ' + event.status))
+  }
+
+  /** The power goes between two operations of the flash. */
+  cutPower(downMs: number): void {
+    if (!this.client) return
+    this.downMs = downMs
+    this.flash.powerOff()
+    this.die()
+  }
+
+  /** The power will go in one of the next operations of the flash, and tear it. */
+  armCut(operation: number): void {
+    this.downMs = this.chance.oneIn(4) ? this.chance.below(90000) : this.chance.below(3000)
+    this.flash.cutAt(operation, this.chance.pick(TEARS), this.chance.next())
+  }
+
+  private die(): void {
+    this.transport?.powerLost()
+    this.ledger.powerCut(this.clock.now)
+    this.monitor.interrupted()
+    for (const entry of this.handedOverNow) entry.mayRepeat = true
+    this.handedOverNow = []
+    this.client = null
+    this.store = null
+    this.transport = null
+    this.pollAt = Infinity
+    this.pollTurn++
+    this.clock.after(this.downMs, () => this.boot())
+  }
+
+  /** Lets the device do something. A power cut inside ends this boot: then false. */
+  private run(action: () => void): boolean {
+    const reads = this.flash.counters.reads
+    try {
+      action()
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error
+      this.die()
+      return false
+    }
+    if (this.flash.counters.reads - reads > READ_LIMIT) violate('a step reads flash for ever')
+    return true
+  }
+
+  /** Moves the clocks of the device to the time of the world. */
+  private tick(): void {
+    const upMs = this.clock.now - this.bootedAt
+    const { wallAfterMs } = this.config
+    if (wallAfterMs >= 0 && upMs >= wallAfterMs && this.system.wall === 0) {
+      this.system.wall = 1700000000 + Math.floor(this.clock.now / 1000)
+    }
+    this.system.time = upMs
+    if (this.system.wall > 0) this.system.wall = 1700000000 + Math.floor(this.clock.now / 1000)
+  }
+
+  private wake(delayMs: number): void {
+    const at = Math.max(this.clock.now + delayMs, this.busyUntil)
+    if (at >= this.pollAt || at === Infinity) return
+    this.pollAt = at
+    const turn = ++this.pollTurn
+    this.clock.after(at - this.clock.now, () => {
+      if (turn !== this.pollTurn || !this.client) return
+      this.pollAt = Infinity
+      this.poll(this.client)
+    })
+  }
+
+  private poll(client: MqttClient): void {
+    this.tick()
+    this.handedOverNow = []
+    let waitMs = 0
+    if (!this.run(() => (waitMs = client.poll(this.system.now())))) return
+    this.monitor.stepped()
+    if (!(waitMs >= 0)) violate('poll returned ' + waitMs)
+    this.spins = waitMs >= STEP_MS ? 0 : this.spins + 1
+    if (this.spins > SPIN_LIMIT) violate('poll asks to be called at once for ever')
+    this.check()
+    this.wake(Math.max(waitMs, STEP_MS))
+  }
+
+  /** What is true after every step. */
+  private check(): void {
+    const inner = this.client as unknown as {
+      session: { connection: { inFlight: { count: number; recount(): number } } }
+      queue: { state: { inbound: { count: number }; owed: { count: number } } }
+    }
+    const { inFlight } = inner.session.connection
+    if (this.client!.isConnected && inFlight.count !== inFlight.recount()) {
+      violate(`in-flight count ${inFlight.count}, counted again ${inFlight.recount()}`)
+    }
+    // MQTT 3.1.1 cannot tell the broker a limit; there the size of the table is the bound.
+    const limit = this.config.protocol === 5 ? this.config.client.receiveMaximum! : INBOUND_LIMIT
+    if (inner.queue.state.inbound.count > limit) {
+      violate('more inbound QoS 2 identifiers than Receive Maximum')
+    }
+    if (this.hooks.repeated > 0) violate('a position was used twice: the nonce repeats')
+  }
+
+  /** The application is busy and polls late. */
+  beBusy(): void {
+    this.busyUntil = this.clock.now + this.chance.below(BUSY_MS)
+  }
+
+  /** The application goes offline or comes back. */
+  stopOrStart(isStart: boolean): void {
+    const client = this.client
+    if (!client) return
+    this.tick()
+    this.run(() => (isStart ? client.start() : client.stop()))
+  }
+
+  publish(): void {
+    const client = this.client
+    if (!client || this.clock.now < this.busyUntil) return
+    this.tick()
+    const chance = this.chance
+    const qos = chance.oneIn(12) ? 0 : chance.between(1, 2)
+    const size = chance.oneIn(8) ? chance.between(4, this.config.largestPayload) : chance.below(24)
+    const { expiringOneIn } = this.config
+    const expirySeconds =
+      qos > 0 && expiringOneIn > 0 && chance.oneIn(expiringOneIn) ? chance.between(2, 60) : 0
+    const message = this.ledger.begin(qos, chance.oneIn(20), size, expirySeconds)
+    const options: PublishOptions = { qos, retain: message.retain }
+    if (expirySeconds > 0) options.properties = { messageExpiryInterval: expirySeconds }
+    let ticket = 0
+    const eraseCalls = this.flash.counters.eraseCalls
+    const erasedAhead = this.erasedAhead
+    const isAlive = this.run(() => {
+      ticket = client.publish(message.topic, message.payload, options)
+    })
+    if (!isAlive) {
+      message.fate = 'undecided'
+      this.ledger.undecidedCount++
+      return
+    }
+    const isDroppingOldest = this.config.client.overflow === 'drop-oldest'
+    if (this.flash.counters.eraseCalls > eraseCalls && erasedAhead > 0 && !isDroppingOldest) {
+      violate('publish erases although a sector is erased ahead')
+    }
+    if (ticket < 0) message.fate = 'refused'
+    else this.ledger.accepted(message, ticket, this.monitor.boot, this.clock.now)
+    if (ticket === 0 && qos > 0) violate('publish of QoS ' + qos + ' returned no ticket')
+    this.check()
+  }
+
+  private get erasedAhead(): number {
+    const log = this.store!.log as unknown as { writer: { erasedAhead: number } }
+    return log.writer.erasedAhead
+  }
+
+  /** The broker is given a message for this device. */
+  sendToDevice(): void {
+    const seq = this.ledger.in.length
+    const qos = this.chance.between(0, 2)
+    const payload = payloadOf(seq, this.chance.below(this.chance.oneIn(4) ? 200 : 20))
+    const entry = { seq, qos, handedOver: 0, mayRepeat: false, wasLost: false }
+    this.ledger.in.push(entry)
+    if (!this.broker.send(this.name, payload, qos)) entry.wasLost = true
+  }
+
+  /** Breaks the connection as the world likes. */
+  breakLink(): void {
+    const link = this.transport?.link
+    if (!link) return
+    const isSilent = this.chance.oneIn(3)
+    const byteCount = this.chance.oneIn(3) ? 0 : this.chance.below(400)
+    link.breakAfter(byteCount, this.chance.oneIn(2), isSilent)
+  }
+
+  // BrokerWitness
+
+  arrived(packet: WirePacket): boolean {
+    const message = this.ledger.find(packet)
+    const isRefused =
+      packet.qos > 0 && this.config.protocol === 5 && this.isRefusing && this.chance.oneIn(40)
+    if (isRefused) message.wasRefused = true
+    this.ledger.arrived(message)
+    return !isRefused
+  }
+
+  isRefusing = false
+
+  delivered(packet: WirePacket, generation: number): void {
+    this.ledger.delivered(this.ledger.find(packet), generation)
+  }
+
+  isSame(a: WirePacket, b: WirePacket): boolean {
+    return seqOf(a.payload) === seqOf(b.payload)
+  }
+
+  sessionLost(payloads: Uint8Array[]): void {
+    for (const payload of payloads) this.ledger.in[seqOf(payload)]!.wasLost = true
+  }
+
+  /** True when nothing of this device is on its way in either direction. */
+  get isAtRest(): boolean {
+    const client = this.client
+    return (
+      client !== null &&
+      client.isConnected &&
+      client.stats.queued === 0 &&
+      this.broker.isDone(this.name)
+    )
+  }
+
+  /** After the rest: the marks are on flash, and the counters have survived. */
+  checkAtRest(): void {
+    this.ledger.checkAtRest()
+    if (this.flash.counters.doubleProgrammedBytes > 0) violate('flash was programmed twice')
+    this.transport?.powerLost()
+    this.flash.powerOn()
+    const store = new FlashStore(this.flash, this.system, {
+      bufferSize: 512,
+      ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
+    })
+    const status = store.mount(this.name, 'mqtt://broker.test')
+    if (status !== 0) violate('the last mount returns ' + status)
+    const left = (store.log.nextNumber - store.window.base) >>> 0
+    if (left !== 0) violate(`${left} complete messages come back after the last reboot`)
+    let counted = 0
+    for (const count of store.state.dropped) counted += count
+    // Of a publish that the power cut the ticket is not known, though its message may be dropped;
+    // and what was dropped right before a cut may have come back and been delivered.
+    const { droppedCount, undecidedCount, revivedCount } = this.ledger
+    if (counted < droppedCount || counted > droppedCount + undecidedCount + revivedCount) {
+      violate(`${droppedCount} messages were dropped, the counters say ${counted}`)
+    }
+  }
+}

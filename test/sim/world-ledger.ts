@@ -1,0 +1,289 @@
+/**
+ * The ledger of one device: every message it published or was sent, and what became of it. Each
+ * entry is checked when it changes, so a broken promise is found at the step that broke it.
+ */
+import { ERR_DROPPED, ERR_EXPIRED, ERR_REFUSED, ERR_SESSION_LOST } from '../../src/status.js'
+import { violate } from './world-clock.js'
+import type { WirePacket } from './world-wire.js'
+
+export type Fate = 'pending' | 'accepted' | 'refused' | 'undecided'
+
+/** A message the device publishes. `seq` is its place in the order of publishing. */
+export class OutMessage {
+  readonly seq: number
+  readonly qos: number
+  readonly retain: boolean
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly expirySeconds: number
+  fate: Fate = 'pending'
+  ticket = 0
+  acceptedAt = 0
+  boot = 0
+  arrivals = 0
+  deliveries = 0
+  /** The broker's session in which it was delivered last. */
+  deliveredIn = 0
+  wasRefused = false
+  /** message.sent in `sentBoot`, so often. */
+  sentBoot = -1
+  sentCount = 0
+  /** The client's session in which a whole PUBLISH was written last; 0: none. */
+  writtenIn = 0
+  /** Acknowledged or dropped: in which boot and when; boot -1: not. */
+  settledBoot = -1
+  settledAt = 0
+  wasDropped = false
+  /** Dropped right before a power cut that undid it. */
+  wasRevived = false
+  /**
+   * The broker began a session of which the device was never told (its CONNACK was lost, or the
+   * power with it) while this message was on its way: MQTT itself may lose or repeat it then.
+   */
+  isExcused = false
+
+  constructor(seq: number, qos: number, retain: boolean, size: number, expirySeconds: number) {
+    this.seq = seq
+    this.qos = qos
+    this.retain = retain
+    this.topic = seq % 11 === 0 ? 'out/' + 'long/'.repeat(8) + (seq % 3) : 'out/' + (seq % 5)
+    this.payload = payloadOf(seq, size)
+    this.expirySeconds = expirySeconds
+  }
+}
+
+/** A message the broker sends to the device. */
+export interface InMessage {
+  seq: number
+  qos: number
+  handedOver: number
+  /** It may come once more: the power went before the device could remember it. */
+  mayRepeat: boolean
+  wasLost: boolean
+}
+
+/** The number, then bytes that follow from it. */
+export function payloadOf(seq: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(Math.max(size, 4))
+  for (let at = 4; at < bytes.length; at++) bytes[at] = seq * 31 + at * 7
+  new DataView(bytes.buffer).setUint32(0, seq)
+  return bytes
+}
+
+export function seqOf(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false
+  return true
+}
+
+export interface LedgerRules {
+  /** A QoS 2 message of a lost session may be delivered again. */
+  mayRepeat: boolean
+  isRepublishing: boolean
+  dropsOldest: boolean
+  /** The longest a completed exchange may stay unmarked on flash while the device runs. */
+  markDelayMs: number
+  /** Acknowledged messages that one power cut may bring back. */
+  repeatLimit: number
+}
+
+export class Ledger {
+  readonly out: OutMessage[] = []
+  readonly in: InMessage[] = []
+  readonly byTicket = new Map<number, OutMessage>()
+  undecidedCount = 0
+  revivedCount = 0
+  /** Since a swapped session the broker may use inbound identifiers that the device still holds. */
+  isBlurred = false
+  acceptedCount = 0
+  /** Deliveries and hand-overs so far. */
+  deliveredCount = 0
+  /** Times of the power cuts. */
+  readonly cuts: number[] = []
+  private readonly rules: LedgerRules
+  private lastFirstArrival = -1
+  private lastFirstHandOver = -1
+  private repeatsSinceCut = 0
+
+  constructor(rules: LedgerRules) {
+    this.rules = rules
+  }
+
+  begin(qos: number, retain: boolean, size: number, expirySeconds: number): OutMessage {
+    const message = new OutMessage(this.out.length, qos, retain, size, expirySeconds)
+    this.out.push(message)
+    return message
+  }
+
+  accepted(message: OutMessage, ticket: number, boot: number, now: number): void {
+    message.fate = 'accepted'
+    message.boot = boot
+    message.acceptedAt = now
+    message.ticket = ticket
+    if (message.qos > 0) this.acceptedCount++
+    if (ticket === 0) return
+    if (this.byTicket.has(ticket)) violate(`ticket ${ticket} was given twice`)
+    this.byTicket.set(ticket, message)
+  }
+
+  powerCut(now: number): void {
+    this.cuts.push(now)
+    this.repeatsSinceCut = 0
+  }
+
+  /** The message a PUBLISH of the device carries, byte for byte. */
+  find(packet: WirePacket): OutMessage {
+    const message = packet.payload.length < 4 ? undefined : this.out[seqOf(packet.payload)]
+    if (!message) violate('a PUBLISH carries a message that was never published')
+    if (message.fate === 'refused') violate(`message ${message.seq} was refused, yet it is sent`)
+    const isWhole =
+      isEqual(message.payload, packet.payload) &&
+      message.topic === packet.topic &&
+      message.qos === packet.qos &&
+      message.retain === packet.retain
+    if (!isWhole) violate(`message ${message.seq} is sent with other content than published`)
+    return message
+  }
+
+  /** PUBLISH is written again although the exchange was over: a power cut may excuse that. */
+  sentAgain(message: OutMessage, boot: number): void {
+    if (message.settledBoot < 0) return
+    const name = `message ${message.seq} (QoS ${message.qos})`
+    if (message.settledBoot === boot) {
+      // Dropped while its packet waited in the send buffer: it leaves all the same.
+      if (message.wasDropped) return
+      violate(`${name} is sent after it was settled`)
+    }
+    const cut = this.cuts.find((at) => at >= message.settledAt)!
+    const lateMs = cut - message.settledAt
+    if (lateMs > this.rules.markDelayMs) {
+      violate(`${name} is sent again, it was settled ${Math.round(lateMs)} ms before the cut`)
+    }
+    if (!message.wasDropped && ++this.repeatsSinceCut > this.rules.repeatLimit) {
+      violate(`more than ${this.rules.repeatLimit} settled messages come back after one cut`)
+    }
+    message.settledBoot = -1
+    this.revive(message)
+  }
+
+  /** A drop was undone by a power cut. */
+  private revive(message: OutMessage): void {
+    if (!message.wasDropped) return
+    this.revivedCount++
+    message.wasRevived = true
+    message.wasDropped = false
+  }
+
+  /** Messages that were dropped and did not come back after a power cut. */
+  get droppedCount(): number {
+    return this.out.filter((message) => message.wasDropped).length
+  }
+
+  /** The broker sees a message that is no repeat by the rules of MQTT. */
+  arrived(message: OutMessage): void {
+    if (message.arrivals++ > 0 || message.qos === 0) return
+    // One lane is a first-in-first-out queue, across reconnects and reboots.
+    if (message.seq < this.lastFirstArrival && !message.wasRevived) {
+      violate(`message ${message.seq} arrives first after ${this.lastFirstArrival}`)
+    }
+    this.lastFirstArrival = message.seq
+  }
+
+  delivered(message: OutMessage, generation: number): void {
+    this.deliveredCount++
+    message.deliveries++
+    if (message.qos === 2 && message.deliveries > 1 && !message.isExcused) {
+      const name = `message ${message.seq} (QoS 2) is delivered ${message.deliveries} times`
+      if (message.deliveredIn === generation) violate(`${name} in one session`)
+      if (!this.rules.mayRepeat) violate(`${name} although the policy is discard`)
+    }
+    message.deliveredIn = generation
+  }
+
+  acked(ticket: number, reasonCode: number, boot: number, now: number): void {
+    const message = this.settle(ticket, 'acknowledged', boot, now)
+    if (!message || message.isExcused || reasonCode >= 0x80) return
+    if (message.deliveries === 0) {
+      violate(`message ${message.seq} is acknowledged, and no subscriber has it`)
+    }
+  }
+
+  dropped(ticket: number, status: number, boot: number, now: number): void {
+    const message = this.settle(ticket, 'dropped', boot, now)
+    if (!message) return
+    message.wasDropped = true
+    const name = `message ${message.seq} is dropped with status ${status}`
+    if (status === ERR_DROPPED && this.rules.dropsOldest) return
+    if (status === ERR_REFUSED && message.wasRefused) return
+    if (status === ERR_SESSION_LOST && !this.rules.isRepublishing) return
+    const ageMs = now - message.acceptedAt
+    if (status === ERR_EXPIRED && message.expirySeconds > 0) {
+      // Times are whole seconds on flash: they may be one too old.
+      if (ageMs > message.expirySeconds * 1000 - 1000) return
+      violate(`message ${message.seq} has expired after ${ageMs} ms`)
+    }
+    violate(name)
+  }
+
+  private settle(ticket: number, how: string, boot: number, now: number): OutMessage | undefined {
+    const message = this.byTicket.get(ticket)
+    if (!message) {
+      if (this.undecidedCount === 0) violate(`ticket ${ticket} is ${how}, it was never given`)
+      return undefined
+    }
+    if (message.settledBoot === boot) violate(`message ${message.seq} is settled twice`)
+    this.revive(message)
+    message.settledBoot = boot
+    message.settledAt = now
+    return message
+  }
+
+  /** The device hands a message of the broker to its application. */
+  handedOver(payload: Uint8Array, dup: boolean): InMessage {
+    const message = this.in[seqOf(payload)]
+    if (!message || !isEqual(payloadOf(message.seq, payload.length), payload)) {
+      violate('a message is handed over that the broker did not send')
+    }
+    this.deliveredCount++
+    const name = `message ${message.seq} for the device (QoS ${message.qos})`
+    if (message.handedOver++ > 0) {
+      if (message.qos === 1 && !dup) violate(`${name} is handed over twice without DUP`)
+      if (message.qos !== 1 && !message.mayRepeat) violate(`${name} is handed over twice`)
+      message.mayRepeat = false
+    } else if (message.qos > 0) {
+      if (message.seq < this.lastFirstHandOver) violate(`${name} is handed over out of order`)
+      this.lastFirstHandOver = message.seq
+    }
+    return message
+  }
+
+  /** The device goes on with a session that is not the one it knew. */
+  sessionSwapped(): void {
+    for (const message of this.out) if (message.arrivals > 0) message.isExcused = true
+    this.isBlurred = true
+  }
+
+  /** A CONNACK said that there is no session: both sides begin anew. */
+  sessionBegan(): void {
+    if (this.isBlurred) for (const message of this.in) message.wasLost ||= message.handedOver === 0
+    this.isBlurred = false
+  }
+
+  /** Everything has come to rest: what was promised has happened. */
+  checkAtRest(): void {
+    for (const message of this.out) {
+      if (message.fate !== 'accepted' || message.qos === 0 || message.deliveries > 0) continue
+      if (!message.wasDropped && !message.isExcused)
+        violate(`message ${message.seq} was accepted and is lost`)
+    }
+    for (const message of this.in) {
+      if (message.qos > 0 && !message.wasLost && !this.isBlurred && message.handedOver === 0) {
+        violate(`message ${message.seq} for the device never reached the application`)
+      }
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * The monitor stands at the device's side of every connection and reads all packets in both
+ * directions. It checks what the specification says of a client's packets: identifiers, DUP, order,
+ * Receive Maximum, and which packet may answer which. It outlives reboots, as the broker does.
+ */
+import { violate } from './world-clock.js'
+import type { Ledger } from './world-ledger.js'
+import type { Link, Tap } from './world-network.js'
+import * as wire from './world-wire.js'
+import type { WirePacket } from './world-wire.js'
+
+const SUBSCRIBE_ID = -1
+const KEEP_ALIVE_TIMEOUT = 0x8d
+
+export class Monitor implements Tap {
+  /** Connections so far, and packets in both directions. */
+  connections = 0
+  packets = 0
+  /** Rises when a CONNACK says that there is no session. */
+  session = 0
+  /** Set by the device: the number of the boot, 0 for the first. */
+  boot = 0
+  /** The broker's session that the last CONNACK told of, and the one the device acted on. */
+  told = 0
+  private known = 0
+  /** Called with each packet, for `--trace`. */
+  trace: ((packet: WirePacket, isSent: boolean) => void) | null = null
+  private readonly ledger: Ledger
+  private readonly inFlightLimit: number
+  private readonly version: number
+  private link: Link | null = null
+  private sent: wire.PacketStream
+  private received: wire.PacketStream
+  // Of the session: what each identifier names, and how far that has come.
+  private readonly live = new Map<number, number>()
+  private readonly released = new Set<number>()
+  private readonly pubrecs = new Set<number>()
+  // Of the connection.
+  private isGreeted = false
+  private isPresent = false
+  private isLeaving = false
+  private sentPackets = 0
+  private lastSeq = -1
+  private readonly inFlight = new Set<number>()
+  private readonly pubrelDue: number[] = []
+  private readonly pubrelSent = new Set<number>()
+  private readonly answers = new Map<number, number[]>()
+
+  constructor(ledger: Ledger, version: number, inFlightLimit: number) {
+    this.ledger = ledger
+    this.inFlightLimit = inFlightLimit
+    this.version = version
+    this.sent = this.stream()
+    this.received = this.stream()
+  }
+
+  private stream(): wire.PacketStream {
+    return new wire.PacketStream(() => this.version)
+  }
+
+  opened(link: Link): void {
+    this.connections++
+    this.link = link
+    this.sentPackets = 0
+    this.sent = this.stream()
+    this.received = this.stream()
+    this.isGreeted = false
+    this.isPresent = false
+    this.isLeaving = false
+    this.lastSeq = -1
+    this.inFlight.clear()
+    this.pubrelDue.length = 0
+    this.pubrelSent.clear()
+    this.answers.clear()
+    // SUBSCRIBE is no part of the session: its exchange ends with the connection.
+    for (const [packetId, seq] of this.live) if (seq === SUBSCRIBE_ID) this.live.delete(packetId)
+  }
+
+  sentBytes(bytes: Uint8Array): void {
+    this.sent.push(bytes, (packet) => {
+      this.packets++
+      this.trace?.(packet, true)
+      this.onSent(packet)
+      this.sentPackets++
+    })
+  }
+
+  receivedBytes(bytes: Uint8Array): void {
+    this.received.push(bytes, (packet) => {
+      this.packets++
+      this.trace?.(packet, false)
+      this.onReceived(packet)
+    })
+  }
+
+  /** The device has come to the end of a step: what it was told has been acted on. */
+  stepped(): void {
+    this.known = this.told
+  }
+
+  /** The power went in the middle of a step: what it was told is forgotten. */
+  interrupted(): void {
+    this.told = this.known
+  }
+
+  private onSent(packet: WirePacket): void {
+    const { type, packetId } = packet
+    if (this.isLeaving) violate('a packet after DISCONNECT [MQTT-3.14.4-2]')
+    if ((type === wire.CONNECT) !== (this.sentPackets === 0)) {
+      violate('CONNECT is not the first packet, or not the only one [MQTT-3.1.0-1]')
+    }
+    if (type === wire.DISCONNECT) {
+      this.isLeaving = true
+      // The broker of this world breaks no rule that another code than these would name.
+      if (packet.code !== 0 && packet.code !== KEEP_ALIVE_TIMEOUT)
+        violate('DISCONNECT with Reason Code ' + packet.code)
+      return
+    }
+    if (type !== wire.CONNECT && !this.isGreeted) violate('a packet before CONNACK')
+    if (type === wire.PUBLISH) this.onPublishSent(packet)
+    else if (type === wire.PUBREL) this.onPubrelSent(packetId)
+    else if (type === wire.SUBSCRIBE || type === wire.UNSUBSCRIBE) {
+      if (this.live.has(packetId)) violate(`SUBSCRIBE takes identifier ${packetId} in use`)
+      this.live.set(packetId, SUBSCRIBE_ID)
+    } else if (type !== wire.CONNECT && type !== wire.PINGREQ) {
+      // PUBACK, PUBREC and PUBCOMP answer in the order of what they answer [MQTT-4.6.0-2, -3].
+      if (this.answers.get(type)?.shift() !== packetId) {
+        violate(`an answer of type ${type} to ${packetId} that is not due, or out of order`)
+      }
+    }
+  }
+
+  private onPublishSent(packet: WirePacket): void {
+    const { qos, dup, packetId } = packet
+    const message = this.ledger.find(packet)
+    const name = `message ${message.seq} (QoS ${qos})`
+    this.ledger.sentAgain(message, this.boot)
+    if (qos === 0) {
+      if (dup) violate(`${name} with DUP [MQTT-3.3.1-2]`)
+      return
+    }
+    if (packetId === 0) violate(`${name} with identifier 0`)
+    if (message.seq <= this.lastSeq) violate(`${name} is sent after ${this.lastSeq}`)
+    this.lastSeq = message.seq
+    const named = this.live.get(packetId)
+    if (named !== undefined && named !== message.seq) {
+      violate(`identifier ${packetId} names ${named} and ${message.seq} [MQTT-2.2.1-3]`)
+    }
+    this.live.set(packetId, message.seq)
+    if (this.released.has(packetId)) violate(`${name} again after PUBREL [MQTT-4.3.3-4]`)
+    // DUP: set where the session has seen the PUBLISH before, never where it cannot have.
+    const isRepeat = this.isPresent && message.writtenIn === this.session
+    if (isRepeat && !dup) violate(`${name} is repeated without DUP [MQTT-3.3.1-1]`)
+    const isFresh =
+      message.fate === 'accepted' && message.boot === this.boot && message.sentCount <= 1
+    if (dup && (!this.isPresent || isFresh)) violate(`${name} has DUP at its first sending`)
+    message.writtenIn = this.session
+    this.inFlight.add(packetId)
+    const quota = Math.min(this.link!.receiveMaximum, this.inFlightLimit)
+    if (this.inFlight.size > quota) {
+      violate(`${this.inFlight.size} PUBLISH in flight, ${quota} allowed [MQTT-3.3.4-7]`)
+    }
+  }
+
+  private onPubrelSent(packetId: number): void {
+    // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]; the rest are resends.
+    const place = this.pubrelDue.indexOf(packetId)
+    if (place > 0) violate(`PUBREL ${packetId} overtakes ${this.pubrelDue[0]} [MQTT-4.6.0-4]`)
+    if (place === 0) this.pubrelDue.shift()
+    else if (this.pubrelSent.has(packetId)) violate(`PUBREL ${packetId} without a new PUBREC`)
+    this.pubrelSent.add(packetId)
+    const seq = this.live.get(packetId)
+    const wasDropped = seq !== undefined && seq >= 0 && this.ledger.out[seq]!.wasDropped
+    if (!this.pubrecs.has(packetId) && !wasDropped && seq !== undefined) {
+      violate(`PUBREL ${packetId} before PUBREC`)
+    }
+    this.released.add(packetId)
+  }
+
+  private onReceived(packet: WirePacket): void {
+    const { type, packetId, code } = packet
+    switch (type) {
+      case wire.CONNACK:
+        this.isGreeted = code === 0
+        this.isPresent = packet.sessionPresent
+        if (code !== 0) return
+        if (!packet.sessionPresent) this.newSession()
+        else if (this.link!.generation !== this.known) this.ledger.sessionSwapped()
+        this.told = this.link!.generation
+        return
+      case wire.PUBLISH:
+        if (packet.qos > 0) this.expect(packet.qos === 1 ? wire.PUBACK : wire.PUBREC, packetId)
+        return
+      case wire.PUBREL:
+        this.expect(wire.PUBCOMP, packetId)
+        return
+      case wire.PUBREC:
+        if (code >= 0x80) this.over(packetId)
+        else {
+          this.pubrecs.add(packetId)
+          this.pubrelDue.push(packetId)
+        }
+        return
+      case wire.PUBACK:
+      case wire.PUBCOMP:
+      case wire.SUBACK:
+      case wire.UNSUBACK:
+        this.over(packetId)
+        return
+      default:
+    }
+  }
+
+  /** An exchange has ended: its identifier is free. */
+  private over(packetId: number): void {
+    this.live.delete(packetId)
+    this.released.delete(packetId)
+    this.pubrecs.delete(packetId)
+    this.inFlight.delete(packetId)
+  }
+
+  private newSession(): void {
+    this.session++
+    this.ledger.sessionBegan()
+    this.live.clear()
+    this.released.clear()
+    this.pubrecs.clear()
+  }
+
+  private expect(type: number, packetId: number): void {
+    const due = this.answers.get(type)
+    if (due) due.push(packetId)
+    else this.answers.set(type, [packetId])
+  }
+}

@@ -1,0 +1,34 @@
+/** A sample of the simulated world: some seeds that never change, some that are new at each run. */
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { LEAST_CUTS, LEAST_DISCONNECTS, LEAST_MESSAGES, World } from './world.js'
+
+const given = process.env.HOLDFAST_SEED
+const drawn = given === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(given)
+
+function runSeeds(first: number, count: number): void {
+  const broken: string[] = []
+  for (let seed = first; seed < first + count; seed++) {
+    const result = new World(seed, null).run()
+    if (result.violation !== null) {
+      const repeat = `npm run sim -- --seeds 1 --seed ${seed} --trace`
+      broken.push(`seed ${seed}: ${result.violation}; repeat: ${repeat}`)
+      continue
+    }
+    assert.ok(result.messages >= LEAST_MESSAGES, `seed ${seed}: ${result.messages} messages`)
+    assert.ok(result.disconnects >= LEAST_DISCONNECTS, `seed ${seed}: ${result.disconnects} losses`)
+    assert.ok(result.cuts >= LEAST_CUTS, `seed ${seed}: ${result.cuts} power cuts`)
+  }
+  assert.deepEqual(broken, [])
+}
+
+it('all promises hold in sixty worlds that never change', () => runSeeds(1, 60))
+
+it(`all promises hold in sixty new worlds (HOLDFAST_SEED=${drawn} repeats them)`, () =>
+  runSeeds(drawn, 60))
+
+it('a seed is the whole run: the same seed gives the same run', () => {
+  for (const seed of [1, 2, 3]) {
+    assert.deepEqual(new World(seed, null).run(), new World(seed, null).run())
+  }
+})
