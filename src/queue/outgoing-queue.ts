@@ -104,7 +104,9 @@ export class OutgoingQueue {
     this.keepsSent = keepsSent
     window.keepsSent = keepsSent
     this.system = system
-    this.clockOffset = log.timeBase + 1 - Math.floor(system.now() / 1000)
+    // After a time with a wall clock a new count begins: it must not be taken for the wall clock.
+    const newest = log.timeBase < FIRST_WALL_SECONDS ? log.timeBase : 0
+    this.clockOffset = newest + 1 - Math.floor(system.now() / 1000)
     this.overflow = overflow
     this.ackBatch = ackBatch
     this.ackDelayMs = ackDelayMs
@@ -256,8 +258,8 @@ export class OutgoingQueue {
     if (this.record.timeDelta < 0) return 0
     const queuedAt = this.log.loadedTimeBase + this.record.timeDelta
     const seconds = this.seconds
-    // A time taken before the wall clock was known says nothing on the wall clock.
-    if (queuedAt < FIRST_WALL_SECONDS && seconds >= FIRST_WALL_SECONDS) return 0
+    // A time with the wall clock and one without it have nothing in common.
+    if (queuedAt < FIRST_WALL_SECONDS !== seconds < FIRST_WALL_SECONDS) return 0
     return seconds > queuedAt ? seconds - queuedAt : 0
   }
 

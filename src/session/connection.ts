@@ -35,6 +35,11 @@ export class Connection {
   now: number
   /** Rises with each connection: what belongs to an earlier one is stale. */
   epoch: number
+  /**
+   * Inbound QoS 2 messages taken on earlier connections: they stand first in their set, and the
+   * broker's quota of this connection does not know them [MQTT-4.9.0-1].
+   */
+  heldBefore: number
   /** Why the connection must end: a negative status, or RESTART; 0 while it need not. */
   failure: number
   /** When the last packet left and the last byte came. */
@@ -60,6 +65,7 @@ export class Connection {
     this.isConnected = false
     this.now = 0
     this.epoch = 0
+    this.heldBefore = 0
     this.failure = 0
     this.sentAt = 0
     this.receivedAt = 0

@@ -105,6 +105,7 @@ export class Handshake {
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()
     if (!isPresent) this.begin(wasLost)
+    connection.heldBefore = connection.state.inbound.count
     this.outbound.connected(isPresent)
     // A session that a lost CONNACK told of is ours, but it may be a new one without filters.
     connection.subscriptions.connected(isPresent && !this.wasUnanswered)

@@ -101,16 +101,14 @@ export class Inbound {
     }
     const inbound = connection.state.inbound
     if (!inbound.has(packet.packetId)) {
-      if (connection.settings.version === V5) {
-        if (inbound.count >= connection.settings.receiveMaximum) {
-          connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
-          return
-        }
-      } else if (inbound.count === inbound.packetIds.length) {
-        // A 3.1.1 broker was told no limit. Without an answer it sends the message again on the
-        // next connection; a closed connection would bring the same flood at once.
+      const taken = inbound.count - connection.heldBefore
+      if (connection.settings.version === V5 && taken >= connection.settings.receiveMaximum) {
+        connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
         return
       }
+      // There is no room for more than the set takes. Without an answer the broker sends the
+      // message again on the next connection; a closed one would bring the same flood at once.
+      if (inbound.count === inbound.packetIds.length) return
       this.handOver(packet)
       inbound.add(packet.packetId)
       if (!this.save()) return
@@ -121,7 +119,10 @@ export class Inbound {
 
   private onPubrel(packet: ReceivedPacket): void {
     const connection = this.connection
-    const isKnown = connection.state.inbound.remove(packet.packetId)
+    const inbound = connection.state.inbound
+    const index = inbound.indexOf(packet.packetId)
+    const isKnown = inbound.remove(packet.packetId)
+    if (isKnown && index < connection.heldBefore) connection.heldBefore--
     // Durable first: after PUBCOMP the broker may use the identifier for a new message, which
     // must not be taken for a repeat after a reboot [MQTT-4.3.3-12].
     if (isKnown && !this.save()) return

@@ -26,10 +26,15 @@ export class PacketIdSet {
   }
 
   has(packetId: number): boolean {
+    return this.indexOf(packetId) >= 0
+  }
+
+  /** Its place in the order, or -1. */
+  indexOf(packetId: number): number {
     for (let index = 0; index < this.count; index++) {
-      if (this.packetIds[index] === packetId) return true
+      if (this.packetIds[index] === packetId) return index
     }
-    return false
+    return -1
   }
 
   /** False when the set is full. Adding what is there already changes nothing. */
@@ -42,15 +47,13 @@ export class PacketIdSet {
 
   /** False when it was not there. */
   remove(packetId: number): boolean {
-    for (let index = 0; index < this.count; index++) {
-      if (this.packetIds[index] !== packetId) continue
-      this.count--
-      for (let next = index; next < this.count; next++) {
-        this.packetIds[next] = this.packetIds[next + 1]!
-      }
-      return true
+    const index = this.indexOf(packetId)
+    if (index < 0) return false
+    this.count--
+    for (let next = index; next < this.count; next++) {
+      this.packetIds[next] = this.packetIds[next + 1]!
     }
-    return false
+    return true
   }
 
   clear(): void {

@@ -138,6 +138,18 @@ describe('what a broker must not do', () => {
     assert.equal(desk.sentOne().reasonCode, 0x93)
   })
 
+  it('messages held from an earlier connection take nothing of its Receive Maximum', () => {
+    const desk = new Desk({ receiveMaximum: 2, ...kept })
+    desk.connect()
+    desk.reply(message(2, 1, 'a'), message(2, 2, 'b'))
+    desk.reconnect({ sessionPresent: true })
+    desk.sent()
+    desk.reply(message(2, 3, 'c'), { cmd: 'pubrel', messageId: 1 }, message(2, 4, 'd'))
+    assert.deepEqual(words(desk.sent()), ['pubrec 3', 'pubcomp 1', 'pubrec 4'])
+    desk.reply(message(2, 5, 'e'))
+    assert.equal(desk.sentOne().reasonCode, 0x93)
+  })
+
   it('a DISCONNECT of the broker ends the connection with its reason', () => {
     const desk = new Desk()
     desk.connect()

@@ -250,9 +250,14 @@ export class Rig {
 
   /** Loads the present message and compares it. */
   compare(number: number, kept: Kept): void {
-    const { log } = this
-    const status = log.load()
+    const status = this.log.load()
     assert.equal(status, OK, `load ${number}: ${statusText(status)}`)
+    this.compareLoaded(number, kept)
+  }
+
+  /** Compares the message that is loaded already. */
+  compareLoaded(number: number, kept: Kept): void {
+    const { log } = this
     const { buffer } = log
     let at = log.loadedAt
     const first = buffer[at++]
