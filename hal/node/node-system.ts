@@ -8,6 +8,8 @@ import { Crc32 } from '../memory/crc32.js'
 import type { System } from '../system.js'
 
 const POOL_SIZE = 256
+/** Bytes up to which a loop copies faster than a call. */
+const SHORT_SIZE = 16
 
 export class NodeSystem implements System {
   /** Random numbers drawn in advance: one system call serves 256. */
@@ -47,6 +49,12 @@ export class NodeSystem implements System {
     sourceAt: number,
     length: number,
   ): void {
+    // A view costs 50 ns, as much as a loop over 25 bytes; topics and headers are often shorter.
+    if (length <= SHORT_SIZE && target !== source) {
+      for (let index = 0; index < length; index++)
+        target[targetAt + index] = source[sourceAt + index]!
+      return
+    }
     // The two calls differ in that copyWithin needs no view. Both take overlapping ranges.
     if (target === source) target.copyWithin(targetAt, sourceAt, sourceAt + length)
     else target.set(source.subarray(sourceAt, sourceAt + length), targetAt)

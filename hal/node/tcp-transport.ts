@@ -49,9 +49,20 @@ export class TcpTransport implements Transport {
   private chunks: Buffer[] = []
   private chunkAt = 0
   private unreadSize = 0
+  /** Bytes taken by `write` in this turn of the event loop, which leave together at its end. */
+  private readonly pending = Buffer.allocUnsafeSlow(WINDOW_SIZE)
+  private pendingSize = 0
+  private isFlushDue = false
+  /** `write` took less than it was given: `onReady` must follow. */
+  private isRefused = false
+  private readonly flushLater: () => void
 
   constructor(tlsOptions: TlsOptions = {}) {
     this.tlsOptions = tlsOptions
+    this.flushLater = (): void => {
+      this.isFlushDue = false
+      this.flush()
+    }
   }
 
   open(broker: BrokerAddress): Status {
@@ -59,6 +70,8 @@ export class TcpTransport implements Transport {
     this.chunks = []
     this.chunkAt = 0
     this.unreadSize = 0
+    this.pendingSize = 0
+    this.isRefused = false
     this.reason = ''
     try {
       // A port out of range or an unreadable certificate throws here instead of failing later.
@@ -77,11 +90,16 @@ export class TcpTransport implements Transport {
     const socket = this.socket
     if (socket === null || this.state === TRANSPORT_CLOSED) return ERR_CLOSED
     if (this.state === TRANSPORT_CONNECTING) return 0
-    const taken = Math.min(length, WINDOW_SIZE - socket.writableLength)
+    const taken = Math.min(length, WINDOW_SIZE - socket.writableLength - this.pendingSize)
+    if (taken < length) this.isRefused = true
     if (taken <= 0) return 0
-    // The socket keeps what it is given until it is sent, so it is given a copy. Where `taken` is
-    // short the window is full, which is above the socket's own mark: 'drain' will follow.
-    socket.write(Buffer.from(source.subarray(sourceAt, sourceAt + taken)))
+    this.pending.set(source.subarray(sourceAt, sourceAt + taken), this.pendingSize)
+    this.pendingSize += taken
+    // One system call for all that a turn writes: it costs more than encoding 10 packets.
+    if (!this.isFlushDue) {
+      this.isFlushDue = true
+      process.nextTick(this.flushLater)
+    }
     return taken
   }
 
@@ -108,6 +126,8 @@ export class TcpTransport implements Transport {
   close(): void {
     const socket = this.socket
     const wasOpen = this.state === TRANSPORT_OPEN
+    this.isRefused = false
+    if (wasOpen) this.flush()
     this.reason = ''
     this.state = TRANSPORT_CLOSED
     if (socket === null) return
@@ -116,6 +136,20 @@ export class TcpTransport implements Transport {
       return
     }
     this.finish(socket)
+  }
+
+  /** Hands what was written to the socket. */
+  private flush(): void {
+    const socket = this.socket
+    const size = this.pendingSize
+    this.pendingSize = 0
+    if (socket === null || this.state !== TRANSPORT_OPEN) return
+    // The socket keeps what it is given until it is sent, so it is given a copy.
+    if (size > 0) socket.write(Buffer.from(this.pending.subarray(0, size)))
+    // Where the socket kept something, 'drain' says when there is room.
+    if (!this.isRefused || socket.writableLength > 0) return
+    this.isRefused = false
+    this.onReady()
   }
 
   private connectTcp(broker: BrokerAddress): net.Socket {
@@ -146,7 +180,9 @@ export class TcpTransport implements Transport {
       if (this.socket === socket) this.take(socket, chunk)
     })
     socket.on('drain', () => {
-      if (this.socket === socket) this.onReady()
+      if (this.socket !== socket) return
+      this.isRefused = false
+      this.onReady()
     })
     socket.on('error', (error) => {
       if (this.socket === socket && this.reason === '') this.reason = reasonOf(error)

@@ -25,6 +25,7 @@ import {
   writeMessageHead,
 } from '../store/message-record.js'
 import type { OutgoingLog } from '../store/outgoing-log.js'
+import type { QueueListener } from './queue-listener.js'
 import { DROPPED_DAMAGED, DROPPED_FULL, type SessionState } from '../store/session-state.js'
 
 /** Full: `publish` fails with ERR_FULL and nothing is lost that was accepted. */
@@ -34,21 +35,6 @@ export const OVERFLOW_DROP_OLDEST = 1
 
 /** Times below this were taken without a wall clock (docs/FLASH-FORMAT.md, section 4.1). */
 const FIRST_WALL_SECONDS = 1000000000
-
-/** What the queue tells the session: a message was settled without the broker. */
-export interface QueueListener {
-  /**
-   * `number` is leaving the queue because of `status`; `state` is how far it had come (QUEUED, SENT
-   * or RELEASED).
-   */
-  onDropping(number: number, state: number, status: Status): void
-  /** False when not all messages before `stays` can be given up now. */
-  mayDropBefore(stays: number): boolean
-  /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */
-  onDropped(number: number, status: Status, reasonCode: number): void
-  /** A mark or a counter could not be made durable. */
-  onStorageFailed(status: Status): void
-}
 
 export class OutgoingQueue {
   readonly log: OutgoingLog

@@ -28,8 +28,9 @@ import {
   type Status,
 } from '../status.js'
 import { MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
-import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
+import { isBefore, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
+import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
 import { packetIdOf } from './in-flight.js'
 
@@ -47,9 +48,10 @@ export class Outbound {
   resumeEnd: number
   private readonly connection: Connection
 
-  constructor(connection: Connection, resumeEnd: number) {
+  /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
+  constructor(connection: Connection, pollLag: number) {
     this.connection = connection
-    this.resumeEnd = resumeEnd
+    this.resumeEnd = resumeEnd(connection.queue, connection.settings.ackBatch + pollLag)
   }
 
   /** A new connection with or without the old session; the queue is read from its oldest again. */
@@ -262,4 +264,13 @@ export class Outbound {
     const seconds = readUint32(bytes, expiryAt)
     writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
   }
+}
+
+/** How far the last boot can have sent, as far as flash tells. */
+function resumeEnd(queue: OutgoingQueue, lag: number): number {
+  // Where marks tell what was sent, nothing has to be assumed.
+  if (queue.keepsSent || !queue.state.sessionMayExist || queue.isEmpty) return 0
+  // Its window began further on than the last mark says, by so many acknowledgements.
+  const end = (queue.window.base + WINDOW_SPAN + lag) >>> 0
+  return isBefore(end, queue.log.nextNumber) ? end : queue.log.nextNumber
 }

@@ -20,18 +20,17 @@ import {
   REASON_UNSPECIFIED_ERROR,
   V5,
 } from '../codec/protocol.js'
-import { CLIENT_DISCONNECTED, MESSAGE_DROPPED, type Events, STORAGE_FAILED } from '../events.js'
+import { CLIENT_DISCONNECTED, type Events } from '../events.js'
 import type { Settings } from '../options.js'
-import type { OutgoingQueue, QueueListener } from '../queue/outgoing-queue.js'
+import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import { ERR_CLOSED, ERR_CONNECT, ERR_REFUSED, OK, type Status } from '../status.js'
 import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
-import { COMPLETE, isBefore, QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { Backoff } from './backoff.js'
 import { Connection, RESTART } from './connection.js'
+import { Drops } from './drops.js'
 import { Handshake } from './handshake.js'
 import { Inbound } from './inbound.js'
-import { packetIdOf } from './in-flight.js'
 import { ACK_ROOM, Outbound } from './outbound.js'
 
 const STOPPED = 0
@@ -42,14 +41,14 @@ const CONNECTED = 4
 const LEAVING = 5
 
 /** Packets handled in one `poll`, so that a call is bounded. */
-const PACKETS_PER_POLL = 32
+const PACKETS_PER_POLL = 128
 const PINGREQ_ROOM = 2
 /** DISCONNECT with a Reason Code: type, length, code. */
 const DISCONNECT_ROOM = 3
 /** The longest that DISCONNECT may take to leave. */
 const LEAVING_MS = 5000
 
-export class Session implements QueueListener {
+export class Session {
   readonly connection: Connection
   private readonly settings: Settings
   private readonly events: Events
@@ -72,7 +71,7 @@ export class Session implements QueueListener {
     this.events = events
     this.queue = queue
     this.connection = new Connection(settings, events, queue)
-    this.outbound = new Outbound(this.connection, resumeEnd(settings, queue))
+    this.outbound = new Outbound(this.connection, PACKETS_PER_POLL)
     this.inbound = new Inbound(this.connection)
     this.handshake = new Handshake(this.connection, this.outbound)
     this.backoff = new Backoff(settings.retryMinMs, settings.retryMaxMs, settings.system)
@@ -82,7 +81,7 @@ export class Session implements QueueListener {
     this.retryAt = 0
     this.isStopping = false
     this.isDisconnectDue = false
-    queue.listener = this
+    queue.listener = new Drops(this.connection, this.outbound)
   }
 
   get isConnected(): boolean {
@@ -134,44 +133,6 @@ export class Session implements QueueListener {
     return size > 0 && size <= this.connection.sendBuffer.bytes.length
   }
 
-  // QueueListener
-
-  onDropping(number: number, state: number, status: Status): void {
-    const inFlight = this.connection.inFlight
-    // What the broker refused it has ended itself [MQTT-4.3.3-4].
-    const mayBeKnown =
-      status !== ERR_REFUSED && (state !== QUEUED || this.outbound.mayHaveBeenSent(number))
-    // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
-    if (mayBeKnown && this.queue.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
-      this.queue.state.owed.add(packetIdOf(number))
-    }
-    if (status === ERR_REFUSED) inFlight.ended(number, state)
-    else inFlight.abandon(number, state)
-  }
-
-  /** Each exchange that began takes a place among those owed their end; there are so many. */
-  mayDropBefore(stays: number): boolean {
-    const window = this.queue.window
-    const owed = this.queue.state.owed
-    let places = owed.packetIds.length - owed.count
-    for (let index = 0; index < WINDOW_SPAN; index++) {
-      const number = (window.base + index) >>> 0
-      if (!isBefore(number, stays)) break
-      const state = window.state(number)
-      if (state === COMPLETE) continue
-      if (state !== QUEUED || this.outbound.mayHaveBeenSent(number)) places--
-    }
-    return places >= 0
-  }
-
-  onDropped(number: number, status: Status, reasonCode: number): void {
-    this.events.emitTicket(MESSAGE_DROPPED, number, status, reasonCode)
-  }
-
-  onStorageFailed(status: Status): void {
-    this.events.emitTicket(STORAGE_FAILED, 0, status, 0)
-  }
-
   // The phases
 
   private step(now: number): number {
@@ -221,10 +182,7 @@ export class Session implements QueueListener {
     if (connection.failure !== 0) return this.end()
     if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
     const wasEmpty = connection.sendBuffer.isEmpty
-    // PUBLISH leaves after its mark, where one is kept; if it cannot be, the bytes do not leave.
-    const marked = this.queue.makeSendsDurable()
-    if (marked !== OK) return this.lost(marked)
-    const status = connection.sendBuffer.flush(this.settings.transport)
+    const status = this.flush()
     if (status !== OK) return this.lost(status)
     if (!wasEmpty && connection.sendBuffer.isEmpty) {
       connection.sentAt = connection.now
@@ -236,6 +194,12 @@ export class Session implements QueueListener {
     if (connection.failure !== 0) return this.end()
     if (hasMore) return 0
     return waitMs
+  }
+
+  /** Hands bytes to the transport. A PUBLISH leaves after its mark, where one is kept of it. */
+  private flush(): Status {
+    const status = this.queue.makeSendsDurable()
+    return status === OK ? this.connection.sendBuffer.flush(this.settings.transport) : status
   }
 
   /** Reads and handles packets: true when there may be more right now. */
@@ -323,7 +287,7 @@ export class Session implements QueueListener {
     buffer.added(writePingreq(buffer.bytes, buffer.end))
     connection.pingSentAt = now
     connection.sentAt = now
-    if (buffer.flush(settings.transport) !== OK) connection.fail(ERR_CLOSED)
+    if (this.flush() !== OK) connection.fail(ERR_CLOSED)
     return Math.min(waitMs, settings.pingTimeoutMs)
   }
 
@@ -341,7 +305,7 @@ export class Session implements QueueListener {
         const version = this.settings.version
         buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, version))
       }
-      buffer.flush(this.settings.transport)
+      this.flush()
     }
     return this.lost(failure)
   }
@@ -393,13 +357,13 @@ export class Session implements QueueListener {
     const connection = this.connection
     const transport = this.settings.transport
     const buffer = connection.sendBuffer
-    let status = buffer.flush(transport)
+    let status = this.flush()
     // Behind what is on its way: a packet may be half sent.
     if (status === OK && this.isDisconnectDue && buffer.hasRoom(DISCONNECT_ROOM)) {
       const version = this.settings.version
       buffer.added(writeDisconnect(buffer.bytes, buffer.end, REASON_SUCCESS, null, version))
       this.isDisconnectDue = false
-      status = buffer.flush(transport)
+      status = this.flush()
     }
     const leftMs = this.phaseAt + LEAVING_MS - connection.now
     const isLeft = buffer.isEmpty && !this.isDisconnectDue
@@ -411,15 +375,4 @@ export class Session implements QueueListener {
     if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)
     return Infinity
   }
-}
-
-/** See `Outbound.resumeEnd`: how far the last boot can have sent, as far as flash tells. */
-function resumeEnd(settings: Settings, queue: OutgoingQueue): number {
-  // Where marks tell what was sent, nothing has to be assumed.
-  if (queue.keepsSent || !queue.state.sessionMayExist || queue.isEmpty) return 0
-  // Its window began further on than the last mark says, by at most a batch of acknowledgements
-  // and those of one `poll`.
-  const lag = settings.ackBatch + PACKETS_PER_POLL
-  const end = (queue.window.base + WINDOW_SPAN + lag) >>> 0
-  return isBefore(end, queue.log.nextNumber) ? end : queue.log.nextNumber
 }

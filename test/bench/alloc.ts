@@ -64,7 +64,7 @@ const stubs: esbuild.Plugin = {
 }
 
 /** `buffer` and `events` are the npm packages: on a board Node has none. */
-const SHIMS: esbuild.BuildOptions = {
+export const SHIMS: esbuild.BuildOptions = {
   plugins: [stubs],
   banner: {
     js:

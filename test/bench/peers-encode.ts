@@ -10,32 +10,6 @@ import { bundleFirmware, inFolder, runOnXs, xsHost } from './xs-run.js'
 /** Room for what mqtt-packet loads; nothing may grow, so it collects its garbage as it goes. */
 const HEAP = 'chunk=2097152,heap=131072,stack=1024,keys=2000'
 
-/** What mqtt-packet loads and does not need to generate, and the globals of Node it expects. */
-const EMPTY: Record<string, string> = {
-  bl: 'module.exports = function () {}',
-  debug: 'module.exports = () => () => {}',
-  'process-nextick-args': 'exports.nextTick = (work) => work()',
-}
-const SHIMS: esbuild.BuildOptions = {
-  plugins: [
-    {
-      name: 'empty',
-      setup(build) {
-        const filter = new RegExp(`^(${Object.keys(EMPTY).join('|')})$`)
-        build.onResolve({ filter }, ({ path }) => ({ path, namespace: 'empty' }))
-        build.onLoad({ filter: /.*/, namespace: 'empty' }, ({ path }) => ({
-          contents: EMPTY[path]!,
-        }))
-      },
-    },
-  ],
-  banner: {
-    js:
-      'var global = globalThis, process = { env: {}, browser: true }, Buffer;' +
-      'var console = console || { log() {}, error() {}, warn() {} };',
-  },
-}
-
 /** Microseconds for each, medians of `rounds`. */
 export interface EncodeTimes {
   ours: number

@@ -10,7 +10,7 @@ import { type Job, measure, type Measured, PAYLOAD_SIZE, Progress, TOPIC } from 
 const require = createRequire(import.meta.url)
 const LEVEL = 'mqtt-level-store'
 
-/** QoS 0: messages whose callback has not come. 1,000 make it slower: it adds a listener for each. */
+/** QoS 0: messages whose callback has not come. With 1,000 it is slower: a listener for each. */
 const QOS0_WINDOW = 100
 
 /** True when the package is there; it is needed for the durable row alone. */

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:peers [-- --json] [--rounds N] [--row NAME]`: how fast the client is beside npm `mqtt` and, for
- * durable messages, beside npm `mqtt` with a level store and Paho C with files. All send to one
- * Mosquitto on loopback; in each round each client takes its turn in a process of its own.
+ * `npm run bench:peers [-- --json] [--rounds N] [--row NAME]`: how fast the client is beside npm
+ * `mqtt` and, for durable messages, beside npm `mqtt` with a level store and Paho C with files. All
+ * send to one Mosquitto on loopback; in each round each client takes its turn in its own process.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -193,7 +193,7 @@ function print({ rows, figures, encoding, xsEncodeRatio, leftOut }: Comparison &
   if (encoding) {
     const { ours, mqttPacket } = encoding
     console.log(
-      `\nOne PUBLISH encoded on XS: ${ours.toFixed(2)} us, mqtt-packet ${mqttPacket.toFixed(2)} us,` +
+      `\nOne PUBLISH on XS: ${ours.toFixed(2)} us, mqtt-packet ${mqttPacket.toFixed(2)} us,` +
         ` ratio ${xsEncodeRatio}, wanted >= 5`,
     )
   }

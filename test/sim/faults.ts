@@ -9,6 +9,7 @@ import { InFlight } from '../../src/session/in-flight.js'
 import { Inbound } from '../../src/session/inbound.js'
 import { Outbound } from '../../src/session/outbound.js'
 import { Session } from '../../src/session/session.js'
+import { Drops } from '../../src/session/drops.js'
 import { Subscriptions } from '../../src/session/subscriptions.js'
 import { ExchangeWindow } from '../../src/store/exchange-window.js'
 import { FlashRing } from '../../src/store/flash-ring.js'
@@ -150,7 +151,7 @@ export const FAULTS: Fault[] = [
     self.payloadLength--
     return status
   }),
-  fault('a message is dropped without a word', Session, 'onDropped', () => {}),
+  fault('a message is dropped without a word', Drops, 'onDropped', () => {}),
   fault('drop counters are not saved', OutgoingQueue, 'saveState', () => {}),
   fault('a refused message is sent again', Inbound, 'refused', (self, _, [number]) => {
     self.connection.inFlight.ended(number, self.connection.queue.window.state(number))

@@ -92,7 +92,7 @@ export class Device implements BrokerWitness {
       isRepublishing: options.sessionLost !== 'discard',
       dropsOldest: options.overflow === 'drop-oldest',
       markDelayMs: options.ackDelayMs! + 4 * BUSY_MS,
-      repeatLimit: options.ackBatch! + 32,
+      repeatLimit: options.ackBatch! + 128,
     })
     this.monitor = new Monitor(this.ledger, config.protocol, options.inFlightLimit!)
     broker.witnesses.set(name, this)
