@@ -177,7 +177,7 @@ export class Inbound {
     if (packet.reasonCode >= 0x80) {
       connection.inFlight.abandonedEnded(packetId)
       if (connection.state.owed.remove(packetId)) this.save()
-    } else if (connection.state.owed.has(packetId)) {
+    } else if (connection.state.owed.has(packetId) || connection.inFlight.abandoned.has(packetId)) {
       connection.inFlight.pubrelDue(packetId)
     } else {
       this.answer(PUBREL, packetId, REASON_PACKET_IDENTIFIER_NOT_FOUND)

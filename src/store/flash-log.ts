@@ -187,6 +187,11 @@ export class FlashLog implements OutgoingLog {
     return this.region.bytesWritten
   }
 
+  /** The sector whose marks `mount` found in force: see `FlashStore`. */
+  get markSector(): number {
+    return this.recovery.markSector
+  }
+
   /** Erases that delayed an append, a reservation or a mark since the last mount. */
   get hotErases(): number {
     return this.writer.hotErases

@@ -43,6 +43,9 @@ export class FlashRecovery {
   private markSalt: number
   private timeBase: number
 
+  /** Sequence number of the sector whose MARK, or header where it needs none, was in force. */
+  markSector: number
+
   constructor(
     region: FlashRegion,
     ring: FlashRing,
@@ -62,6 +65,7 @@ export class FlashRecovery {
     this.firstNumber = 0
     this.base = 0
     this.flags = 0
+    this.markSector = 0
     this.markAt = 0
     this.markSalt = 0
     this.timeBase = 0
@@ -120,6 +124,7 @@ export class FlashRecovery {
       isFlagged = (this.region.header.flags & MARK_FOLLOWS) !== 0
       this.scanSector(sector, sequence, this.region.header.firstNumber, false)
     }
+    this.markSector = sequence
     if (isBefore(window.base, this.base)) window.moveBase(this.base)
     if (isBefore(writer.nextNumber, window.base)) writer.skipTo(window.base)
   }

@@ -164,12 +164,14 @@ export class FlashStore implements Storage {
     return OK
   }
 
-  /** A mark that found no room in the log is newer than the log, while its sector is the last. */
+  /** A mark that found no room in the log counts until a later sector of the log has one. */
   private applyMark(): void {
     const state = this.state
     if (state.markLength === 0) return
-    const isNewest = this.log.writeSector === state.markSector
+    const base = this.window.base
+    const isNewest = !isBefore(state.markSector, this.log.markSector)
     if (isNewest && this.window.decode(state.mark, 0, state.markLength)) {
+      if (isBefore(this.window.base, base)) this.window.moveBase(base)
       // No later mark may stand in that sector, or it would count for less than this one.
       this.log.skipTo(this.log.nextNumber)
       this.log.release(this.window.base)

@@ -2,8 +2,8 @@
  * How many times faster than `mqtt-packet` the client's codec encodes one PUBLISH on XS. The two
  * take turns. Knows nothing of brokers.
  */
-import type * as esbuild from 'esbuild'
 import * as path from 'node:path'
+import { SHIMS } from './alloc.js'
 import { median } from './peers-rows.js'
 import { bundleFirmware, inFolder, runOnXs, xsHost } from './xs-run.js'
 

@@ -6,7 +6,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { inFolder, root } from '../bench/xs-run.js'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
-import { LEFT_OUT, LEFT_OUT_TESTS, suites } from './suites.js'
+import { LEFT_OUT, LEFT_OUT_TESTS, SLOW, suites } from './suites.js'
 import { bundleRom, bundleSuite, runSuite } from './xs-suite.js'
 
 const JOBS = 2
@@ -39,9 +39,7 @@ async function main(wanted: string[]): Promise<number> {
     console.error(`the suites need the XS host: ${host.missing}`)
     return 1
   }
-  const files = suites(path.join(root, 'test')).filter(
-    (name) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
-  )
+  const files = suites(path.join(root, 'test'), wanted)
   let failures = 0
   await inFolder(async (folder) => {
     await bundleRom(path.join(folder, 'rom.js'))
@@ -53,10 +51,14 @@ async function main(wanted: string[]): Promise<number> {
     }
     await Promise.all(Array.from({ length: JOBS }, work))
   })
-  for (const [name, reason] of Object.entries({ ...LEFT_OUT, ...LEFT_OUT_TESTS }))
+  const leftOut = { ...LEFT_OUT, ...LEFT_OUT_TESTS, ...(wanted.length === 0 ? SLOW : {}) }
+  for (const [name, reason] of Object.entries(leftOut)) {
     console.log(`# left out: ${name}: ${reason}`)
+  }
   console.log(`# ${files.length} files, ${failures} failed`)
   return failures === 0 && files.length > 0 ? 0 : 1
 }
 
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
 process.exitCode = await main(process.argv.slice(2))

@@ -1,17 +1,22 @@
 /**
  * Which test files run on XS: those of the codec, the store, the queue and the session that do not
- * stand in the list below, which says why not. Knows folders and reasons only.
+ * stand in the lists below, which say why not. Knows folders and reasons only.
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 
 const FOLDERS = ['codec', 'store', 'queue', 'session']
 
-/** Files of Node alone, each with its reason. A file in neither list cannot exist. */
+/** Files of Node alone, each with its reason. */
 export const LEFT_OUT: Record<string, string> = {
   'store/cbor.test.ts': 'its oracle cbor-x needs functions with names, which a device has not',
   'store/flash-store.test.ts': 'reads CBOR with cbor-x, as above',
   'session/failures-long.test.ts': 'measures the heap of V8 (node:v8, node:vm)',
+}
+
+/** Files that run when they are named, and not without: the interpreter takes minutes for them. */
+export const SLOW: Record<string, string> = {
+  'store/cuts.test.ts': 'minutes; session/power-cut and store/random cut the power here too',
 }
 
 /** Single tests of the files that do run. */
@@ -20,13 +25,16 @@ export const LEFT_OUT_TESTS: Record<string, string> = {
     'its oracle is the Buffer of Node, and that of npm reads malformed text in another way',
 }
 
-/** Paths below `test`, in order. */
-export function suites(testFolder: string): string[] {
+/** Paths below `test`, in order. `wanted` are parts of names; none: all that are not slow. */
+export function suites(testFolder: string, wanted: readonly string[] = []): string[] {
   return FOLDERS.filter((folder) => fs.existsSync(path.join(testFolder, folder)))
     .flatMap((folder) => {
       const names = fs.readdirSync(path.join(testFolder, folder))
       return names.map((name) => `${folder}/${name}`)
     })
     .filter((name) => name.endsWith('.test.ts') && !(name in LEFT_OUT))
+    .filter((name) =>
+      wanted.length === 0 ? !(name in SLOW) : wanted.some((part) => name.includes(part)),
+    )
     .sort()
 }

@@ -135,12 +135,16 @@ export function runSuite(
   const args = ['--creation', CREATION, '--config', config, '--preload', rom, script]
   return new Promise((resolve, reject) => {
     // A suite that does not end by itself must not outlive the run.
-    const child = spawn(program, args, { timeout: 300_000, killSignal: 'SIGKILL' })
+    const child = spawn(program, args, { timeout: 1_200_000, killSignal: 'SIGKILL' })
     let text = ''
+    // Nor outlive its parent when that is ended.
+    const kill = (): void => void child.kill('SIGKILL')
+    process.once('exit', kill)
     child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()))
     child.stderr.on('data', (bytes: Buffer) => (text += bytes.toString()))
     child.on('error', reject)
     child.on('close', (code, signal) => {
+      process.removeListener('exit', kill)
       const lines = text.split('\n').filter((line) => line !== '')
       if (signal !== null) lines.push(`# ended by ${signal}`)
       const told = lines.map((line) => /^# pass (\d+), fail (\d+), skip (\d+)$/.exec(line))
