@@ -1,5 +1,5 @@
 /**
- * The embedded broker: aedes, in this process, on a free port of the loopback interface. It speaks
+ * The embedded broker: aedes, in this process, on a port of the loopback interface. It speaks
  * MQTT 3.1.1. Knows nothing of devices.
  */
 import { Aedes, type Subscription } from 'aedes'
@@ -16,13 +16,14 @@ interface Sessions {
   subscriptionsByClient(client: { id: string }): Promise<Subscription[]>
 }
 
-export async function startBroker(): Promise<EmbeddedBroker> {
+/** `wantedPort` 0: any that is free. Throws where another program has it. */
+export async function startBroker(wantedPort = 0): Promise<EmbeddedBroker> {
   const aedes = await Aedes.createBroker()
   reportSessions(aedes)
   const server = net.createServer(aedes.handle)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(wantedPort, '127.0.0.1', resolve)
   })
   const { port } = server.address() as net.AddressInfo
   return {

@@ -48,6 +48,15 @@ const device: Device = {
   exit: (code) => process.exit(code),
 }
 
+// The same words as the XS host's, for the same reader (last-words.ts).
+process.on('uncaughtException', (error: unknown) => {
+  const text = (error as { stack?: string } | null)?.stack ?? String(error)
+  // vm puts the source line and a caret before it.
+  const plain = text.replace(/^[^]*?\n\s*\^+\n+/, '')
+  fs.writeSync(2, `device-node: uncaught exception: ${plain}\n`)
+  process.exit(1)
+})
+
 let running: Running | undefined
 
 /** What a timer did may be something to send, so `poll` is due after it. */

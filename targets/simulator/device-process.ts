@@ -15,6 +15,8 @@ export interface Board {
   readonly image: string
   readonly capacity: number
   readonly writeSize: number
+  /** Creation values of XS that are not an ESP32's, as in `chunk=40000,heap=3000`; or ''. */
+  readonly creation: string
 }
 
 export interface Boot {
@@ -38,21 +40,25 @@ export class DeviceProcess {
   readonly ended: Promise<End>
   /** Null while it runs. */
   end: End | null = null
+  /** The exit code; null while it runs, and where a signal ended it. */
+  code: number | null = null
   errorText = ''
   private readonly child: ChildProcess
 
-  constructor(board: Board, boot: Boot, onReport: Take, onPrint: Take) {
+  constructor(board: Board, boot: Boot, onReport: Take, onPrint: Take, onError: Take = () => {}) {
     const { engine } = board
     const args = [...engine.args, '--image', board.image, '--capacity', String(board.capacity)]
     args.push('--write-size', String(board.writeSize), '--config', boot.config)
     if (boot.cutAt > 0) args.push('--cut-at', String(boot.cutAt), '--cut-bits', `${boot.cutSeed}`)
     if (engine.hasRom) args.push('--preload', board.library)
+    if (engine.hasRom && board.creation !== '') args.push('--creation', board.creation)
     args.push('--report-fd', '3', board.bundle)
     this.child = spawn(engine.program, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
     lines(this.child.stdio[1] as Readable, onPrint)
     lines(this.child.stdio[3] as Readable, onReport)
-    this.child.stderr!.on('data', (bytes: Buffer) => {
-      this.errorText = (this.errorText + bytes.toString()).slice(-MOST_ERROR_TEXT)
+    lines(this.child.stdio[2] as Readable, onError)
+    this.child.stderr!.on('data', (text: string) => {
+      this.errorText = (this.errorText + text).slice(-MOST_ERROR_TEXT)
     })
     this.ended = new Promise((resolve) => {
       this.child.on('error', (error) => {
@@ -61,7 +67,8 @@ export class DeviceProcess {
       })
       this.child.on('close', (code, signal) => {
         const isCut = signal === 'SIGKILL' && boot.cutAt > 0
-        if (code !== 0 && !isCut) this.errorText += `\nexit code ${code}, signal ${signal}`
+        this.code = code
+        if (code === null && !isCut) this.errorText += `\nended by ${signal}`
         resolve((this.end = code === 0 ? 'stopped' : isCut ? 'power cut' : 'failed'))
       })
     })

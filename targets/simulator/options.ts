@@ -5,11 +5,13 @@ import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { parseBroker } from '../../src/options.js'
 import type { EngineChoice } from './engine.js'
+import type { PlannedCut } from './plan.js'
 
 export const HELP = `Usage: npm start -- [options]
 
 Runs a simulated board through a night without network and power, and checks that every message it
-accepted arrived: QoS 1 at least once, QoS 2 exactly once, unchanged and in order.
+accepted arrived: QoS 1 at least once, QoS 2 exactly once, unchanged and in order. With --app it
+runs firmware of yours instead, until Ctrl-C.
 
   --messages N       readings to publish (default 600)
   --power-cuts N     times to pull the plug (default 4)
@@ -17,17 +19,26 @@ accepted arrived: QoS 1 at least once, QoS 2 exactly once, unchanged and in orde
   --broker URL       a broker of your own, mqtt://host:port, instead of the embedded one
   --protocol 4|5     MQTT 3.1.1 or MQTT 5 (default 4; with --broker 5)
   --engine NAME      what the device runs on: xs, node, or auto (default): xs if it can be built
+  --cut-at N[:BITS]  cuts the power of the first boot in flash operation N; BITS, a seed, decides
+                     which bits it reaches
+  --creation LIST    another heap for XS than an ESP32's, as in chunk=40000,heap=3000,stack=512
+  --app FILE         your application, a file that exports start(board); like targets/sensor.ts
+  --image FILE       with --app: a flash image that stays for the next run
   --json             progress to stderr, and one JSON object as the last line of stdout
   --keep             keeps the flash image and says where it is
   --help             this text
 
-Exit code: 0 all promises kept, 1 a promise broken or no broker, 2 wrong use.
+Exit code: 0 all promises kept, 1 a promise broken, no broker, or a device that failed, 2 wrong use.
 `
 
 const MOST_MESSAGES = 100_000
 /** So many messages for each power cut, so that every cut has something to hit. */
 const MESSAGES_PER_CUT = 10
 const DEFAULT_CUTS = 4
+/** Of the messages: a first cut behind this share leaves too few operations for the later ones. */
+const CUT_SHARE = 0.6
+/** What plans or judges the night: an application has none. */
+const NIGHT_ONLY = ['messages', 'power-cuts', 'seed', 'json'] as const
 
 export class UsageError extends Error {}
 
@@ -39,6 +50,14 @@ export interface SimulatorOptions {
   broker: string
   protocol: 4 | 5
   engine: EngineChoice
+  /** In the first boot; operation 0: as the plan wants, and none for an application. */
+  cutAt: PlannedCut
+  /** '' for an ESP32's. */
+  creation: string
+  /** '' for the firmware that ships. */
+  app: string
+  /** '' for one that is gone at the end. */
+  image: string
   json: boolean
   keep: boolean
   help: boolean
@@ -70,10 +89,21 @@ export function parseOptions(args: string[]): SimulatorOptions {
   if (engine !== 'auto' && engine !== 'xs' && engine !== 'node') {
     throw new UsageError(`--engine is "${engine}"; it must be xs, node or auto`)
   }
+  const app = values.app ?? ''
+  const seed = whole('--seed', values.seed, randomInt(0x100000000), 0, 0xffffffff)
+  checkMode(values, app)
+  const mostCutAt = app === '' ? Math.floor(messages * CUT_SHARE) : 0xffffffff
+  if (values['cut-at'] !== undefined && powerCuts === 0 && app === '') {
+    throw new UsageError('--cut-at needs --power-cuts 1 or more')
+  }
   return {
     messages,
     powerCuts,
-    seed: whole('--seed', values.seed, randomInt(0x100000000), 0, 0xffffffff),
+    seed,
+    cutAt: readCut(values['cut-at'], mostCutAt, seed),
+    creation: readCreation(values.creation),
+    app,
+    image: values.image ?? '',
     broker,
     protocol: protocol === '5' ? 5 : 4,
     engine,
@@ -94,6 +124,10 @@ function read(args: string[]) {
         broker: { type: 'string' },
         protocol: { type: 'string' },
         engine: { type: 'string', default: 'auto' },
+        'cut-at': { type: 'string' },
+        creation: { type: 'string' },
+        app: { type: 'string' },
+        image: { type: 'string' },
         json: { type: 'boolean' },
         keep: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -103,6 +137,32 @@ function read(args: string[]) {
     // Its first sentence names the option; the rest is advice about a syntax we do not have.
     throw new UsageError((error as Error).message.split(/\. |\n/)[0]!)
   }
+}
+
+function checkMode(values: ReturnType<typeof read>, app: string): void {
+  if (values.app === '') throw new UsageError('--app is ""; it must be a file')
+  if (app === '' && values.image !== undefined) throw new UsageError('--image needs --app')
+  for (const name of NIGHT_ONLY) {
+    if (app !== '' && values[name] !== undefined) {
+      throw new UsageError(`--${name} is not for --app: your application decides what it does`)
+    }
+  }
+}
+
+/** "N" or "N:BITS". */
+function readCut(given: string | undefined, most: number, seed: number): PlannedCut {
+  if (given === undefined) return { operation: 0, seed: 0 }
+  const [operation, bits] = given.split(/:(.*)/)
+  return {
+    operation: whole('--cut-at', operation, 0, 1, most),
+    seed: whole('BITS of --cut-at', bits, seed, 0, 0xffffffff),
+  }
+}
+
+function readCreation(given: string | undefined): string {
+  if (given === undefined) return ''
+  if (/^(chunk|heap|stack|keys)=\d+(,(chunk|heap|stack|keys)=\d+)*$/.test(given)) return given
+  throw new UsageError(`--creation is "${given}"; it must be like chunk=78848,heap=4928,stack=512`)
 }
 
 function whole(

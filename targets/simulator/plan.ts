@@ -4,6 +4,12 @@
  */
 import { Random } from '../../hal/memory/random.js'
 
+/** A cut at a flash operation that somebody asked for; operation 0 for none. */
+export interface PlannedCut {
+  readonly operation: number
+  readonly seed: number
+}
+
 export interface PlannedBoot {
   /** In words, for the progress. */
   readonly title: string
@@ -21,9 +27,15 @@ const RECOVERY_OPERATIONS = 4
 
 /**
  * Each accepted message takes at least one flash operation, so the cuts of all boots together stay
- * below the number of messages: every one comes true.
+ * below the number of messages: every one comes true. `firstCut` replaces the cut of the first
+ * boot, and keeps to the same limit.
  */
-export function planBoots(messages: number, powerCuts: number, seed: number): PlannedBoot[] {
+export function planBoots(
+  messages: number,
+  powerCuts: number,
+  seed: number,
+  firstCut: PlannedCut = { operation: 0, seed: 0 },
+): PlannedBoot[] {
   const chance = new Random(seed)
   const third = Math.floor(messages * 0.3)
   const up = [{ accepted: 0, isUp: true }]
@@ -57,5 +69,8 @@ export function planBoots(messages: number, powerCuts: number, seed: number): Pl
     { accepted: Math.floor(messages * 0.95), isUp: true },
   ]
   add('until the network is back and the queue empty', [...down, ...changes], 0)
+  if (firstCut.operation > 0 && boots[0]!.cutAt > 0) {
+    boots[0] = { ...boots[0]!, cutAt: firstCut.operation, cutSeed: firstCut.seed }
+  }
   return boots
 }

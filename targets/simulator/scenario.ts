@@ -11,6 +11,7 @@ import { type EmbeddedBroker, startBroker } from './broker.js'
 import { type Board, DeviceProcess } from './device-process.js'
 import type { SensorConfig } from './firmware/sensor.js'
 import { type Findings, judge, Ledger } from './ledger.js'
+import { lastWords } from './last-words.js'
 import type { SimulatorOptions } from './options.js'
 import { planBoots, type PlannedBoot } from './plan.js'
 import { Proxy } from './proxy.js'
@@ -124,8 +125,8 @@ export class Scenario {
   }
 
   private async night(): Promise<void> {
-    const { messages, powerCuts, seed } = this.options
-    const boots = planBoots(messages, powerCuts, seed)
+    const { messages, powerCuts, seed, cutAt } = this.options
+    const boots = planBoots(messages, powerCuts, seed, cutAt)
     for (const [index, boot] of boots.entries()) {
       await this.boot(boot, `boot ${index + 1} of ${boots.length}`)
     }
@@ -167,7 +168,10 @@ export class Scenario {
       this.tellSometimes(name)
       return device.end !== null
     })
-    if (device.end === 'failed') throw new Broken(`${name}: the device failed: ${device.errorText}`)
+    if (device.end === 'failed') {
+      const words = lastWords(device.code, device.errorText, null)
+      throw new Broken(`${name}: the device failed: ${words}`)
+    }
     if (device.end === 'power cut') this.noteCut(boot)
     else if (boot.cutAt > 0) throw new Broken(`${name}: the planned power cut did not come`)
     else if (!this.ledger.isDrained) throw new Broken(`${name}: the device stopped by itself`)

@@ -212,6 +212,22 @@ static txInteger lineAt(txByte* code, txID* fileID)
 	return low ? from->lines[low - 1].line : 0;
 }
 
+/* What runs now, a function a line, innermost first: for a report when nothing can be allocated. */
+void printFrames(txMachine* the, int most)
+{
+	txSlot* frame = the->frame;
+	txByte* code = the->code;
+	for (; frame && frame->next && (most > 0); code = frame->value.frame.code, frame = frame->next) {
+		txSlot* function = frame + 3;
+		txID fileID = XS_NO_ID;
+		txInteger line = code ? lineAt(code, &fileID) : 0;
+		if ((function->kind != XS_REFERENCE_KIND) || !line)
+			continue;
+		fprintf(stderr, " at %s:%d\n", fxGetKeyName(the, fileID), (int)line);
+		most--;
+	}
+}
+
 /*
  * Called by XS for a new Error. Makes the list that the getter of `stack` prints: one slot a
  * function, as XS itself does. Where a frame stands is in the frame that it called.

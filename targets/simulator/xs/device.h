@@ -46,6 +46,7 @@ typedef struct {
 
 Bytecode* bytecodeLoad(txMachine* rom, const char* path);
 txNumber bytecodeSize(void);
+void printFrames(txMachine* the, int most);
 void captureErrorStack(txMachine* the, txSlot* internal, txSlot* from);
 
 /* machine.c: the ROM machine and its clone. `preloadPath` may be null. */

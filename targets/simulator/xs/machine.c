@@ -7,6 +7,9 @@
  */
 #include "device.h"
 
+/* A recursion that fills the stack has a thousand frames, all alike. */
+#define MOST_FRAMES 10
+
 static txMachine* deviceMachine;
 static Bytecode* bundle;
 static int promiseJobsPending;
@@ -152,6 +155,7 @@ static void reportFull(txMachine* the, const char* full)
 	fprintf(stderr, "xs-device: in use %.0f of %.0f slots of %.0f bytes, %.0f of %.0f bytes of"
 		" chunks, %.0f of %.0f stack slots, %.0f of %.0f keys\n", values[4], values[9], values[14],
 		values[5], values[10], values[8], values[11], values[12], values[13]);
+	printFrames(the, MOST_FRAMES);
 }
 
 void fxAbort(txMachine* the, int status)
