@@ -25,8 +25,6 @@ export function start(board: Board): MqttClient {
     protocol: board.config.protocol,
     overflow: 'drop-oldest',
   })
-  let timer = setInterval(sample, 1000)
-
   // A board reads its ADC here; at the desk a slow wave stands in for the weather.
   function celsius(): number {
     return 20 + 5 * Math.sin(board.system.now() / 60000)
@@ -39,6 +37,8 @@ export function start(board: Board): MqttClient {
     else console.log('sample ' + text + ', ' + client.stats.queued + ' on flash')
   }
 
+  // Behind the functions: Espruino knows a function only once its declaration has been executed.
+  let timer = setInterval(sample, 1000)
   client.subscribe(INTERVAL, { qos: 1 }, (message) => {
     const ms = Number(message.text)
     if (!(ms >= LEAST_MS && ms <= MOST_MS)) return console.log('no interval: ' + message.text)
