@@ -50,7 +50,8 @@ export class NodeSystem implements System {
     length: number,
   ): void {
     // A view costs 50 ns, as much as a loop over 25 bytes; topics and headers are often shorter.
-    if (length <= SHORT_SIZE && target !== source) {
+    // Only between separate memories: a loop from the front spoils ranges that overlap.
+    if (length <= SHORT_SIZE && target.buffer !== source.buffer) {
       for (let index = 0; index < length; index++)
         target[targetAt + index] = source[sourceAt + index]!
       return

@@ -137,7 +137,8 @@ export function start(board: any) {
   })
 
   test(`a wrong option is told where the client was made, on ${engine}`, async () => {
-    const text = `${CLIENT}export function start(board: any) {\n  return client(board, { protocol: 6 })\n}`
+    const body = 'export function start(board: any) {\n  return client(board, { protocol: 6 })\n}'
+    const text = CLIENT + body
     const { code, err } = await runApp(text, '--engine', engine)
     assert.equal(code, 1)
     assert.match(err, /^app-\d+\.ts:\d: uncaught exception: Error: option "protocol" is 6/)
