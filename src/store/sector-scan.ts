@@ -15,8 +15,8 @@ import { BlankCheck, READ_TRIES, type FlashRegion } from './flash-region.js'
  * log ends in it. Used after a boot, and when a reader has met damage. It reads as much as its
  * buffer takes at a time, so that a sector costs few reads. It does not know what a body means.
  *
- * A record whose check fails is passed over if an intact record follows at the place its length
- * names. If not, the scan ends there: the record is torn, or the rest of the sector is lost.
+ * A record whose check fails is passed over if an intact record follows, at the place its length
+ * names or at the next place where there is one. If not, the scan ends there: the record is torn.
  */
 export class SectorScan {
   private readonly region: FlashRegion
@@ -104,12 +104,33 @@ export class SectorScan {
       const size = this.region.recordSize(this.stored)
       const last = this.lastNumber
       this.lastNumber = numberAfter(last)
-      if (offset + size + RECORD_HEADER > this.end || this.examine(offset + size) <= 0) {
+      let next = offset + size
+      if (next + RECORD_HEADER > this.end || this.examine(next) <= 0) {
+        next = this.intactBehind(offset)
+      }
+      if (next === 0) {
         this.lastNumber = last
         return this.finish(offset, false)
       }
-      this.nextAt = offset + size
+      this.nextAt = next
     }
+  }
+
+  /**
+   * Where the next intact record stands when the damaged one at `offset` names a wrong length; 0:
+   * nowhere. Behind a torn record there is none: nothing was written there.
+   */
+  private intactBehind(offset: number): number {
+    const region = this.region
+    const unit = region.storage.writeSize
+    for (let at = offset + region.recordSize(0); at + RECORD_HEADER <= this.end; at += unit) {
+      if (!this.hold(at, RECORD_HEADER)) return 0
+      const type = recordType(this.buffer, this.at)
+      if (type < MESSAGE || type > STATE) continue
+      this.stored = recordLength(this.buffer, this.at)
+      if (this.hold(at, RECORD_HEADER + this.stored) && this.isIntact(at, type)) return at
+    }
+    return 0
   }
 
   /**

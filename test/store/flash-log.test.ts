@@ -255,6 +255,24 @@ test('a damaged message is passed over and counted once, also after rewinding', 
   assert.equal(rig.log.advance(), 4)
 })
 
+test('a flipped length in the sector being written costs one message at a boot, counted', () => {
+  for (const bit of [0, 3, 4, 7]) {
+    for (const byte of [4, 5]) {
+      const rig = new Rig({})
+      for (let i = 0; i < 12; i++) rig.publish('', 30)
+      rig.flash.flipBit(24 + 4 * 40 + byte, bit) // type and length of the fifth message
+      rig.boot()
+      const seen: number[] = []
+      for (let number = rig.log.advance(); number > 0; number = rig.log.advance()) {
+        if (rig.log.load() === OK) seen.push(number)
+      }
+      assert.deepEqual(seen, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12], `byte ${byte}, bit ${bit}`)
+      assert.equal(rig.log.skippedCount, 1)
+      assert.equal(rig.log.nextNumber, 13)
+    }
+  }
+})
+
 test('a hash that two topics share mixes nothing up', () => {
   const rig = new Rig({})
   // CRC-32 of "plumless" and "buckeroo" is the same, 0x4DDB0C25.
