@@ -1,19 +1,20 @@
 /**
- * Runs test files on XS: the library is preloaded into ROM, module by module, so that tests meet
- * the very classes a device has; the test code is one script in the heap. Test code and its broker
- * (mqtt-packet, Buffer) need more than a board has, so the heap is larger; the buffers of the
- * client in it are those that the tests give, a device's. Knows nothing of what is tested.
+ * Runs a test file on XS, in the heap of a board. Library, tests and oracle are one script that is
+ * preloaded into ROM, as the library is on a board: code, tables and the list of tests cost the
+ * heap nothing, and what the tests do there is all it has to hold. Knows nothing of what is tested,
+ * nor which heap is enough.
  */
 import { spawn } from 'node:child_process'
 import * as esbuild from 'esbuild'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { root } from '../bench/xs-run.js'
+import { creationOf, type Heap } from './heap.js'
 import { LEFT_OUT_TESTS } from './suites.js'
 
-/** Not a board's: see above. Nothing grows, as on a board. */
-const CREATION = 'chunk=67108864,heap=1000000,stack=16384,keys=8000'
-const ROM_NAME = 'HoldfastModules'
+const ROM_NAME = 'HoldfastSuite'
+/** The only script of the device itself. */
+const START = `${ROM_NAME}.runAll()\n`
 
 const BUNDLE: esbuild.BuildOptions = {
   bundle: true,
@@ -23,26 +24,9 @@ const BUNDLE: esbuild.BuildOptions = {
   mainFields: ['browser', 'module', 'main'],
   conditions: ['import'],
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
+  // package.json says that our modules have no effects; that of a test file is its tests.
+  ignoreAnnotations: true,
   logLevel: 'silent',
-}
-
-function modules(): string[] {
-  return fs
-    .readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => 'src/' + name.replaceAll(path.sep, '/'))
-    .sort()
-}
-
-/** All of `src` as one script: the global has one object for each module. */
-export async function bundleRom(outfile: string): Promise<void> {
-  const lines = modules().map((name, index) => `export * as m${index} from './${name}'`)
-  await esbuild.build({
-    ...BUNDLE,
-    stdin: { contents: lines.join('\n'), resolveDir: root, loader: 'ts' },
-    globalName: ROM_NAME,
-    outfile,
-  })
 }
 
 const SHIMS: Record<string, string> = {
@@ -64,9 +48,8 @@ const STUBS: Record<string, string> = {
   'process-nextick-args': 'exports.nextTick = (work, argument) => work(argument)',
 }
 
-/** Imports of `src` lead into ROM, those of `node:test` and `node:assert` to the shims. */
+/** Imports of `node:test` and `node:assert` lead to the shims, npm packages to what runs on XS. */
 function onBoard(): esbuild.Plugin {
-  const names = modules()
   const folder = path.join(root, 'test/xs')
   return {
     name: 'on-board',
@@ -86,53 +69,56 @@ function onBoard(): esbuild.Plugin {
         const file = name.startsWith('buffer') ? 'buffer/index.js' : 'events/events.js'
         return { path: path.join(root, 'node_modules', file) }
       })
-      build.onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path: name, resolveDir }) => {
-        const file = path.relative(root, path.resolve(resolveDir, name)).replace(/\.js$/, '.ts')
-        const index = names.indexOf(file.replaceAll(path.sep, '/'))
-        return index < 0 ? undefined : { path: `m${index}`, namespace: 'rom' }
-      })
-      build.onLoad({ filter: /.*/, namespace: 'rom' }, ({ path: name }) => ({
-        contents: `module.exports = ${ROM_NAME}.${name}`,
-      }))
     },
   }
 }
 
-/** One test file, below `test`, as a script. Throws where it needs what XS has not. */
-export async function bundleSuite(name: string, outfile: string): Promise<void> {
+/** The two scripts of a suite: what is preloaded, and what the device runs. */
+export interface Suite {
+  rom: string
+  start: string
+}
+
+/** One test file, below `test`. Throws where it needs what XS has not. */
+export async function bundleSuite(name: string, folder: string): Promise<Suite> {
+  const file = path.join(folder, name.replaceAll('/', '-').replace(/\.ts$/, ''))
+  const suite = { rom: file + '.js', start: file + '-start.js' }
   const contents =
     "import './shim-globals.ts'\n" +
     `import '../${name}'\n` +
-    "import { runAll } from './shim-test.ts'\n" +
-    'runAll()\n'
+    "export { runAll } from './shim-test.ts'\n"
   await esbuild.build({
     ...BUNDLE,
     stdin: { contents, resolveDir: path.join(root, 'test/xs'), sourcefile: 'suite.ts' },
+    globalName: ROM_NAME,
     plugins: [onBoard()],
-    // package.json says that our modules have no effects; that of a test file is its tests.
-    ignoreAnnotations: true,
-    sourcemap: 'external',
-    outfile,
+    outfile: suite.rom,
   })
+  fs.writeFileSync(suite.start, START)
+  return suite
 }
 
-export interface SuiteResult {
+export type Environment = Record<string, string | undefined>
+
+export interface RunOptions {
+  heap: Heap
+  env: Environment
+  /** The first test, counted from 0, and how many at most. */
+  first: number
+  count: number
+}
+
+/** How a run of the host ended, and what it said: TAP, and what the engine says at a bad end. */
+export interface SuiteRun {
   code: number | null
-  /** TAP, and what the engine says at a bad end. */
   lines: string[]
-  pass: number
-  fail: number
-  skip: number
 }
 
-export function runSuite(
-  program: string,
-  rom: string,
-  script: string,
-  env: Record<string, string | undefined>,
-): Promise<SuiteResult> {
-  const config = JSON.stringify({ env, skip: Object.keys(LEFT_OUT_TESTS) })
-  const args = ['--creation', CREATION, '--config', config, '--preload', rom, script]
+export function runSuite(program: string, suite: Suite, options: RunOptions): Promise<SuiteRun> {
+  const { env, first, count } = options
+  const config = JSON.stringify({ env, skip: Object.keys(LEFT_OUT_TESTS), first, count })
+  const args = ['--creation', creationOf(options.heap), '--config', config]
+  args.push('--preload', suite.rom, suite.start)
   return new Promise((resolve, reject) => {
     // A suite that does not end by itself must not outlive the run.
     const child = spawn(program, args, { timeout: 1_200_000, killSignal: 'SIGKILL' })
@@ -147,9 +133,7 @@ export function runSuite(
       process.removeListener('exit', kill)
       const lines = text.split('\n').filter((line) => line !== '')
       if (signal !== null) lines.push(`# ended by ${signal}`)
-      const told = lines.map((line) => /^# pass (\d+), fail (\d+), skip (\d+)$/.exec(line))
-      const [pass, fail, skip] = (told.find(Boolean) ?? ['', '0', '0', '0']).slice(1).map(Number)
-      resolve({ code, lines, pass: pass!, fail: fail!, skip: skip! })
+      resolve({ code, lines })
     })
   })
 }

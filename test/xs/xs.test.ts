@@ -1,6 +1,6 @@
 /**
- * A sample of `npm run test:xs`: three files of the suites on the device's engine, and that a test
- * which fails there is seen. Needs the XS host, so a C compiler.
+ * A sample of `npm run test:xs`: three files of the suites on the device's engine in its heap, that
+ * a test which fails there is seen, and one that does not fit. Needs the XS host, so a C compiler.
  */
 import assert from 'node:assert/strict'
 import * as fs from 'node:fs'
@@ -8,8 +8,10 @@ import * as path from 'node:path'
 import { test } from 'node:test'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
 import { inFolder, root } from '../bench/xs-run.js'
+import { runFile, type FileRun } from './file-run.js'
+import { DEVICE } from './heap.js'
 import { LEFT_OUT, suites } from './suites.js'
-import { bundleRom, bundleSuite, runSuite, type SuiteResult } from './xs-suite.js'
+import { bundleSuite } from './xs-suite.js'
 
 const host = await ensureXsHost({ progress: () => {} })
 const missing = 'missing' in host ? host.missing : ''
@@ -18,30 +20,40 @@ if (missing !== '') console.log(`left out: the suites on XS: ${missing}`)
 
 const SAMPLE = ['codec/vectors.test.ts', 'store/layout.test.ts', 'session/resume.test.ts']
 
-function runOnXs(name: string): Promise<SuiteResult> {
-  return inFolder(async (folder) => {
-    const rom = path.join(folder, 'rom.js')
-    const script = path.join(folder, 'suite.js')
-    await bundleRom(rom)
-    await bundleSuite(name, script)
-    return runSuite((host as { path: string }).path, rom, script, {})
-  })
+function runOnXs(name: string): Promise<FileRun> {
+  return inFolder(async (folder) =>
+    runFile((host as { path: string }).path, await bundleSuite(name, folder), {}),
+  )
 }
 
 for (const name of SAMPLE) {
-  test(`${name} passes on XS`, { skip: missing !== '' && missing }, async () => {
-    const result = await runOnXs(name)
-    assert.equal(result.code, 0, result.lines.filter((line) => !/^ok /.test(line)).join('\n'))
-    assert.ok(result.pass >= 3)
-    assert.equal(result.fail, 0)
+  const title = `${name} passes on XS in the heap of a device`
+  test(title, { skip: missing !== '' && missing }, async () => {
+    const { passed, failed, inDevice, inLarger, trouble } = await runOnXs(name)
+    assert.equal(failed, 0, trouble.join('\n'))
+    assert.ok(passed >= 3)
+    assert.deepEqual(inLarger, [])
+    assert.equal(inDevice, passed)
   })
 }
 
 test('a failing test on XS is a failure', { skip: missing !== '' && missing }, async () => {
-  const { code, lines, pass, fail, skip } = await runOnXs('xs/failing.ts')
-  assert.equal(code, 1)
-  assert.deepEqual([pass, fail, skip], [3, 7, 1], lines.join('\n'))
+  const { passed, failed, skipped, trouble } = await runOnXs('xs/failing.ts')
+  assert.deepEqual([passed, failed, skipped], [3, 7, 1], trouble.join('\n'))
 })
+
+test(
+  'a test gets a larger heap for itself alone',
+  { skip: missing !== '' && missing },
+  async () => {
+    const { passed, failed, inDevice, inLarger, trouble } = await runOnXs('xs/hungry.ts')
+    assert.deepEqual([passed, failed, inDevice], [4, 1, 2], trouble.join('\n'))
+    assert.deepEqual(inLarger, [
+      { name: 'chunks', heap: { ...DEVICE, chunk: 4 * DEVICE.chunk } },
+      { name: 'slots', heap: { ...DEVICE, heap: 2 * DEVICE.heap } },
+    ])
+  },
+)
 
 test('every file that is left out exists', () => {
   for (const name of Object.keys(LEFT_OUT)) {

@@ -59,18 +59,30 @@ static void runScript(txMachine* the, Bytecode* code)
 }
 
 /* Strings and names of the ROM must not move with a collection of the clone. */
+static void pinValue(txSlot* slot)
+{
+	switch (slot->kind) {
+	case XS_STRING_KIND: slot->kind = XS_STRING_X_KIND; break;
+	case XS_KEY_KIND: slot->kind = XS_KEY_X_KIND; break;
+	case XS_BIGINT_KIND: slot->kind = XS_BIGINT_X_KIND; break;
+	case XS_CODE_KIND: slot->kind = XS_CODE_X_KIND; break;
+	default: break;
+	}
+}
+
 static void turnIntoRom(txMachine* rom)
 {
 	txSlot* heap;
 	txSlot* slot;
 	for (heap = rom->firstHeap; heap; heap = heap->next) {
 		for (slot = heap + 1; slot < heap->value.reference; slot++) {
-			switch (slot->kind) {
-			case XS_STRING_KIND: slot->kind = XS_STRING_X_KIND; break;
-			case XS_KEY_KIND: slot->kind = XS_KEY_X_KIND; break;
-			case XS_BIGINT_KIND: slot->kind = XS_BIGINT_X_KIND; break;
-			case XS_CODE_KIND: slot->kind = XS_CODE_X_KIND; break;
-			default: break;
+			pinValue(slot);
+			/* Items of an array are slots in a chunk. */
+			if ((slot->kind == XS_ARRAY_KIND) && slot->value.array.address) {
+				txIndex count = fxGetIndexSize(rom, slot);
+				txIndex index;
+				for (index = 0; index < count; index++)
+					pinValue(slot->value.array.address + index);
 			}
 		}
 	}
