@@ -294,7 +294,10 @@ export class NorFlash implements ReadWriteStorage {
     counters.erases += length / this.eraseSize
     for (let done = 0; done < length;) {
       const isBlock =
-        timing.blockErase > 0 && (address + done) % block === 0 && length - done >= block
+        block > this.eraseSize &&
+        timing.blockErase > 0 &&
+        (address + done) % block === 0 &&
+        length - done >= block
       counters.microseconds += timing.command + (isBlock ? timing.blockErase : timing.sectorErase)
       done += isBlock ? block : this.eraseSize
     }

@@ -7,7 +7,7 @@
 import { MESSAGE_DROPPED, STORAGE_FAILED } from '../events.js'
 import type { QueueListener } from '../queue/queue-listener.js'
 import { ERR_REFUSED, type Status } from '../status.js'
-import { COMPLETE, isBefore, QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
+import { COMPLETE, isBefore, QUEUED, RELEASED, WINDOW_SPAN } from '../store/exchange-window.js'
 import type { Connection } from './connection.js'
 import { packetIdOf } from './in-flight.js'
 import type { Outbound } from './outbound.js'
@@ -29,6 +29,10 @@ export class Drops implements QueueListener {
     // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
     if (mayBeKnown && this.connection.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
       this.connection.state.owed.add(packetIdOf(number))
+      // Its PUBLISH left on an earlier connection: no PUBREC will come that PUBREL could answer.
+      if (state !== RELEASED && !inFlight.wasSentHere(number)) {
+        inFlight.pubrelDue(packetIdOf(number))
+      }
     }
     if (status === ERR_REFUSED) inFlight.ended(number, state)
     else inFlight.abandon(number, state)

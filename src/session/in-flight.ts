@@ -87,6 +87,11 @@ export class InFlight {
     return state === RELEASED || (this.seen[number & (WINDOW_SPAN - 1)]! & PUBLISHED_QOS1) === 0
   }
 
+  /** True when PUBLISH was encoded for this connection. */
+  wasSentHere(number: number): boolean {
+    return this.seen[number & (WINDOW_SPAN - 1)] !== 0
+  }
+
   /** PUBLISH was encoded for this connection. */
   published(number: number, qos: number): void {
     this.seen[number & (WINDOW_SPAN - 1)] = qos === 1 ? PUBLISHED_QOS1 : PUBLISHED_QOS2

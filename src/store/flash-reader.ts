@@ -24,6 +24,9 @@ import { TopicTable } from './topic-table.js'
  * It knows nothing of what is complete.
  */
 
+/** Bytes read of a record to see what it is: a whole CONTEXT, and a MARK without marks. */
+const PEEK = RECORD_HEADER + CONTEXT_BYTES
+
 export class FlashReader {
   private readonly region: FlashRegion
   private readonly ring: FlashRing
@@ -230,7 +233,7 @@ export class FlashReader {
     const at = this.nextAt
     const peek = region.header.bytes
     if (at + RECORD_HEADER > end) return this.resync(this.nextNumber)
-    const count = end - at < peek.length ? end - at : peek.length
+    const count = end - at < PEEK ? end - at : PEEK
     const address = region.address(this.ring.placeOf(this.sequence)) + at
     if (region.read(address, peek, 0, count) < 0) return ERR_STORAGE
     const type = recordType(peek, 0)

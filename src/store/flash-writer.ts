@@ -205,14 +205,11 @@ export class FlashWriter {
     const free = this.ring.freeSectors
     if (free < 1) return false
     const next = this.ring.next
-    let run = 1
-    if (this.sectorsBegun >= 2) {
-      // As many as the chip erases at one go, but none beyond the block, the ring or what is free.
-      const block = region.storage.eraseBlockSize / region.sectorSize
-      run = block - ((region.firstSector + next) % block)
-      if (run > free) run = free
-      if (run > region.sectorCount - next) run = region.sectorCount - next
-    }
+    // A whole block where there is one: a part of it would cost as much as its sectors one by one.
+    const block = region.storage.eraseBlockSize / region.sectorSize
+    const isBlock = (region.firstSector + next) % block === 0
+    const hasBlock = isBlock && block <= free && block <= region.sectorCount - next
+    const run = hasBlock && this.sectorsBegun >= 2 ? block : 1
     region.storage.erase(region.address(next), run * region.sectorSize)
     while (this.erasedAhead < run && this.isBlank(next + this.erasedAhead, this.bufferCheck)) {
       this.erasedAhead++

@@ -9,6 +9,7 @@ import {
   recordType,
 } from './flash-record.js'
 import { BlankCheck, READ_TRIES, type FlashRegion } from './flash-region.js'
+import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
 
 /**
  * SectorScan: reads a sector from its first record on, checks every record, and tells where the
@@ -16,7 +17,9 @@ import { BlankCheck, READ_TRIES, type FlashRegion } from './flash-region.js'
  * buffer takes at a time, so that a sector costs few reads. It does not know what a body means.
  *
  * A record whose check fails is passed over if an intact record follows, at the place its length
- * names or at the next place where there is one. If not, the scan ends there: the record is torn.
+ * names or at the next place where there is one, or if one flipped bit explains it. If not, the
+ * scan ends there: the record is torn. A record with a flipped bit is not put right: one torn
+ * record in four million would pass for one that was never written.
  */
 export class SectorScan {
   private readonly region: FlashRegion
@@ -97,15 +100,20 @@ export class SectorScan {
       if (offset + RECORD_HEADER > this.end) return this.finish(offset, false)
       const type = this.examine(offset)
       if (type > 0) return this.accept(offset, type)
-      if (type < 0) return this.finish(offset, this.blankFrom(offset))
+      // What is blank behind a damaged record stays so: the record may be a torn one.
+      if (type < 0) return this.finish(offset, !this.isAfterDamage && this.blankFrom(offset))
       // Damaged. The length it names is only worth something if an intact record is there.
       this.hasDamage = true
       this.isAfterDamage = true
-      const size = this.region.recordSize(this.stored)
       const last = this.lastNumber
+      let next = offset + this.region.recordSize(this.stored)
       this.lastNumber = numberAfter(last)
-      let next = offset + size
       if (next + RECORD_HEADER > this.end || this.examine(next) <= 0) {
+        this.lastNumber = last
+        next = this.behindFlipped(offset)
+      }
+      if (next === 0) {
+        this.lastNumber = numberAfter(last)
         next = this.intactBehind(offset)
       }
       if (next === 0) {
@@ -128,7 +136,29 @@ export class SectorScan {
       const type = recordType(this.buffer, this.at)
       if (type < MESSAGE || type > STATE) continue
       this.stored = recordLength(this.buffer, this.at)
-      if (this.hold(at, RECORD_HEADER + this.stored) && this.isIntact(at, type)) return at
+      if (this.hold(at, RECORD_HEADER + this.stored) && this.isIntact(at, type, false)) return at
+    }
+    return 0
+  }
+
+  /** The end of the record at `offset` if one flipped bit is all that is wrong with it, or 0. */
+  private behindFlipped(offset: number): number {
+    if (!this.hold(offset, RECORD_HEADER)) return 0
+    const buffer = this.buffer
+    const named = recordLength(buffer, this.at)
+    // Bits 0 to 15 are those of type and length, so each gives another length or another check.
+    for (let bit = 0; bit <= 16; bit++) {
+      this.stored = bit < 13 ? named ^ (1 << bit) : named
+      if (!this.hold(offset, RECORD_HEADER + this.stored)) continue
+      const at = this.at + 5 - ((bit & 15) >> 3)
+      const flip = bit < 16 ? 1 << (bit & 7) : 0
+      buffer[at] = buffer[at]! ^ flip
+      const type = recordType(buffer, this.at)
+      const isFound = type >= MESSAGE && type <= STATE && this.isIntact(offset, type, bit === 16)
+      buffer[at] = buffer[at]! ^ flip
+      if (!isFound) continue
+      if (type === MESSAGE) this.passNumber()
+      return offset + this.region.recordSize(this.stored)
     }
     return 0
   }
@@ -147,26 +177,32 @@ export class SectorScan {
       if (type === 7 && this.isBlankHeader()) return -1
       if (type < MESSAGE || type > STATE || !this.hold(offset, RECORD_HEADER + this.stored))
         continue
-      if (this.isIntact(offset, type)) return type
+      if (this.isIntact(offset, type, false)) return type
     }
     return 0
   }
 
-  private isIntact(offset: number, type: number): boolean {
+  /** With `isFlipped` also when one flipped bit of body or check explains the difference. */
+  private isIntact(offset: number, type: number, isFlipped: boolean): boolean {
     const region = this.region
     const sealed =
       recordKey(region.system, this.buffer, this.at, this.stored) ^
       region.keyOf(this.sequence, offset, 0, 0)
-    if (type !== MESSAGE) return sealed === 0
+    if (type !== MESSAGE) return this.explains(sealed, isFlipped)
     let number = this.nextNumber
     for (;;) {
-      if (sealed === numberKey(number)) {
+      if (this.explains(sealed ^ numberKey(number), isFlipped)) {
         this.number = number
         return true
       }
       if (number === this.lastNumber) return false
       number = numberAfter(number)
     }
+  }
+
+  private explains(difference: number, isFlipped: boolean): boolean {
+    if (difference === 0) return true
+    return isFlipped && flippedBit(difference, this.stored + 2) !== NO_SINGLE_BIT
   }
 
   private isBlankHeader(): boolean {
@@ -178,11 +214,14 @@ export class SectorScan {
   private accept(offset: number, type: number): number {
     this.offset = offset
     this.nextAt = offset + this.region.recordSize(this.stored)
-    if (type === MESSAGE) {
-      this.nextNumber = numberAfter(this.number)
-      this.lastNumber = this.nextNumber
-    }
+    if (type === MESSAGE) this.passNumber()
     return type
+  }
+
+  /** The present record is message `number`: the next one has the number after it. */
+  private passNumber(): void {
+    this.nextNumber = numberAfter(this.number)
+    this.lastNumber = this.nextNumber
   }
 
   private finish(offset: number, isOpen: boolean): number {

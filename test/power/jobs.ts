@@ -142,7 +142,11 @@ function depth3Job(count: number, chance: Random): Outcome {
     const base: LogCase = { kind: 'log', scenario, writeSize, isHooked, cuts: [] }
     const key = JSON.stringify(base)
     if (!lengths.has(key)) lengths.set(key, tryLog(base, outcome)?.scenario ?? 1)
-    const draw = (most: number): Cut => [1 + chance.below(most), TEARS[chance.below(5)], chance.next()]
+    const draw = (most: number): Cut => [
+      1 + chance.below(most),
+      TEARS[chance.below(5)],
+      chance.next(),
+    ]
     tryLog({ ...base, cuts: [draw(lengths.get(key)!), draw(12), draw(12)] }, outcome)
   }
   return outcome
@@ -168,7 +172,13 @@ function bitJob(plan: Plan, writeSize: number, isFull: boolean, chance: Random):
   return outcome
 }
 
-function flipJob(plan: Plan, from: number, to: number, writeSize: number, isHooked: boolean): Outcome {
+function flipJob(
+  plan: Plan,
+  from: number,
+  to: number,
+  writeSize: number,
+  isHooked: boolean,
+): Outcome {
   const outcome = emptyOutcome()
   const image = new FlipImage(writeSize, isHooked)
   for (let bit = from + (plan.seed % plan.flipStride); bit < to; bit += plan.flipStride) {
@@ -183,7 +193,13 @@ function tryExchange(plan: ExchangeCase, outcome: Outcome): Passage | null {
 }
 
 /** Every packet after which the network can break, times every later flash operation, each way. */
-function exchangeJob(plan: Plan, base: ExchangeCase, slice: number, slices: number, chance: Random) {
+function exchangeJob(
+  plan: Plan,
+  base: ExchangeCase,
+  slice: number,
+  slices: number,
+  chance: Random,
+) {
   const outcome = emptyOutcome()
   const sieve = new Sieve(plan.exchangeStride, chance)
   const steps = tryExchange(base, outcome)?.steps ?? 0
@@ -240,7 +256,14 @@ function exchangeJobs(plan: Plan, draw: () => Random): Job[] {
   const list: Job[] = []
   for (const protocol of [4, 5]) {
     for (const how of ['reset', 'silent'] as const) {
-      const base = { kind: 'exchange', protocol, load: 'mixed', how, breakAfter: 0, cuts: [] } as const
+      const base = {
+        kind: 'exchange',
+        protocol,
+        load: 'mixed',
+        how,
+        breakAfter: 0,
+        cuts: [],
+      } as const
       for (let slice = 0; slice < EXCHANGE_SLICES; slice++) {
         const plainCase: ExchangeCase = { ...base, cuts: [], writeSize: WRITE_SIZES[slice % 4] }
         const chance = draw()

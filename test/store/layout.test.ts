@@ -83,7 +83,7 @@ test('TOPIC, CONTEXT, MESSAGE and MARK stand one behind the other as section 4 h
   assert.equal(flash.bytes[24 + expected.length / 2], 0xff)
 })
 
-test('a header place is told blank, valid, damaged or of another format', () => {
+test('a header place is told blank, valid, damaged or foreign, a flipped bit or not', () => {
   const system = new ManualSystem(1)
   const header = new SectorHeader()
   header.region = 1
@@ -109,7 +109,11 @@ test('a header place is told blank, valid, damaged or of another format', () => 
   for (let bit = 0; bit < 24 * 8; bit++) {
     const flipped = kept.slice()
     flipped[bit >> 3] ^= 1 << (bit & 7)
-    assert.equal(decode(flipped), HEADER_DAMAGED, `bit ${bit}`)
+    // One flipped bit is put right.
+    assert.equal(decode(flipped), HEADER_VALID, `bit ${bit}`)
+    assert.deepEqual([read.flags, read.sequence, read.base], [0x10, 0xffffffff, 7], `bit ${bit}`)
+    flipped[(bit >> 3) ^ 1] ^= 1 << (bit & 7)
+    assert.equal(decode(flipped), HEADER_DAMAGED, `bit ${bit} and its neighbour's`)
   }
   const newer = kept.slice()
   newer[2] = 2

@@ -56,6 +56,8 @@ export class Rig {
   /** What the window said when a MARK was last stored. */
   private durableComplete = new Set<number>()
   private durableReleased = new Set<number>()
+  /** Interrupted appends that count as damaged messages. */
+  private phantoms = 0
   /** What the window says, by number, for records that the model still has. */
   readonly completed = new Set<number>()
   readonly released = new Set<number>()
@@ -303,15 +305,33 @@ export class Rig {
         // Only the append that was interrupted may have happened.
         assert.ok(this.attempt, `message ${number} was never accepted`)
         assert.equal(number, this.nextExpected(), 'the interrupted message is the last one')
-        this.compare(number, this.attempt)
+        if (log.load() !== OK) continue
+        this.compareLoaded(number, this.attempt)
         this.kept.set(number, this.attempt)
         this.attempt = null
       }
     }
     assert.equal(position >= open.length, true, `lost ${open.slice(position).join()}`)
-    assert.equal(log.skippedCount, 0, 'nothing counts as damaged')
+    this.passPhantom()
     this.attempt = null
     log.rewind(window.base)
+  }
+
+  /**
+   * An append that was cut one bit before its end cannot be told from a message with a flipped bit:
+   * it takes a number and counts as damaged, as long as no MARK says that it is complete.
+   */
+  private passPhantom(): void {
+    const { log, window, flash } = this
+    if (this.attempt && log.skippedCount > this.phantoms) {
+      assert.equal(flash.torn.pendingBits - flash.torn.flippedBits, 1, 'only the last bit is open')
+      const number = this.nextExpected()
+      this.phantoms++
+      this.completed.add(number)
+      if (window.spans(number)) window.setState(number, COMPLETE)
+      if (window.slide(log.nextNumber)) log.release(window.base)
+    }
+    assert.ok(log.skippedCount <= this.phantoms, 'nothing counts as damaged')
   }
 
   private nextExpected(): number {
