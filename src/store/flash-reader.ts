@@ -1,12 +1,12 @@
 import { ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, OK, type Status } from '../status.js'
 import { COMPLETE, isBefore, numberAfter } from './exchange-window.js'
+import { readUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
   MESSAGE,
   RECORD_HEADER,
   TOPIC,
-  readUint32,
   recordKey,
   recordLength,
   recordType,

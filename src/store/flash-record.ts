@@ -1,4 +1,5 @@
 import type { System } from '../../hal/system.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 
 /**
  * One record of the flash: docs/FLASH-FORMAT.md, section 3. Integers are big endian.
@@ -44,23 +45,6 @@ export function placeKey(storeId: number, sequence: number, offset: number): num
  */
 export function numberKey(number: number): number {
   return (number * 1540483) | 0
-}
-
-export function writeUint32(target: Uint8Array, targetAt: number, value: number): void {
-  target[targetAt] = value >>> 24
-  target[targetAt + 1] = value >>> 16
-  target[targetAt + 2] = value >>> 8
-  target[targetAt + 3] = value
-}
-
-export function readUint32(source: Uint8Array, sourceAt: number): number {
-  return (
-    ((source[sourceAt]! << 24) |
-      (source[sourceAt + 1]! << 16) |
-      (source[sourceAt + 2]! << 8) |
-      source[sourceAt + 3]!) >>>
-    0
-  )
 }
 
 /** Writes the six header bytes at `at` for the stored body that is already behind them. */

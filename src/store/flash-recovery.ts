@@ -1,12 +1,12 @@
 import { ERR_STORAGE, OK, type Status } from '../status.js'
 import { type ExchangeWindow, isBefore } from './exchange-window.js'
+import { readUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
   MARK,
   RECORD_HEADER,
   TOPIC,
-  readUint32,
   recordKey,
   recordLength,
   recordType,

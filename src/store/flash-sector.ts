@@ -1,5 +1,5 @@
 import type { System } from '../../hal/system.js'
-import { readUint32, writeUint32 } from './flash-record.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
 
 /**

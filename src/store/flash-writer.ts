@@ -1,5 +1,6 @@
 import { ERR_FULL, ERR_HOOK, ERR_STORAGE, ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import { ExchangeWindow, WINDOW_BYTES, isBefore, numberAfter } from './exchange-window.js'
+import { writeUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
@@ -8,7 +9,6 @@ import {
   MESSAGE,
   RECORD_HEADER,
   TOPIC,
-  writeUint32,
 } from './flash-record.js'
 import { BlankCheck, type FlashRegion } from './flash-region.js'
 import type { FlashRing } from './flash-ring.js'

@@ -2,14 +2,8 @@ import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import { ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, OK, type Status } from '../status.js'
 import { isBefore } from './exchange-window.js'
-import {
-  CONTEXT,
-  CONTEXT_BYTES,
-  RECORD_HEADER,
-  STATE,
-  readUint32,
-  writeUint32,
-} from './flash-record.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { CONTEXT, CONTEXT_BYTES, RECORD_HEADER, STATE } from './flash-record.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { HEADER_BLANK, HEADER_DAMAGED, HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { ERASE_TRIES } from './flash-writer.js'
