@@ -5,30 +5,26 @@
  * over that the last `poll` returned. `run` of holdfast/node does that on Node; the targets do it
  * on the boards.
  */
+import { fail, integer, toBytes, topicBytes } from './checks.js'
 import { findProperty, type MqttProperties, writeProperties } from './codec/properties.js'
 import { ERR_SPACE, PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBLISH } from './codec/protocol.js'
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
 import { type EventHandler, type EventName, Events } from './events.js'
 import { MESSAGE_PERSISTED, MESSAGE_QUEUED } from './events.js'
-import { type ClientOptions, fail, integer, Settings, toBytes, topicBytes } from './options.js'
+import { laneOf } from './lanes.js'
+import { mountState } from './mount.js'
+import { type ClientOptions, Settings } from './options.js'
 import { type PayloadSink, Publisher } from './publisher.js'
+import type { Lane } from './queue/lane.js'
 import { OutgoingQueue } from './queue/outgoing-queue.js'
 import { RamLog } from './queue/ram-log.js'
 import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
-import {
-  ERR_ARGUMENT,
-  ERR_BUSY,
-  ERR_IDENTITY,
-  ERR_TOO_LARGE,
-  ERR_TOPIC,
-  OK,
-  type Status,
-  statusText,
-} from './status.js'
+import { type ClientStats, makeStats } from './stats.js'
+import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, ERR_TOPIC, OK, type Status } from './status.js'
 import { ExchangeWindow } from './store/exchange-window.js'
 import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
-import { SessionState } from './store/session-state.js'
+import type { SessionState } from './store/session-state.js'
 import { isSubscription, isTopicName, sharedPrefix } from './topic.js'
 
 export interface PublishOptions {
@@ -48,28 +44,6 @@ export interface SubscribeOptions {
   retainHandling?: number
 }
 
-/** Figures of one moment, made new at each call of `stats`. */
-export interface ClientStats {
-  /** Messages accepted and not complete. */
-  queued: number
-  /** PUBLISH packets of QoS 1 and 2 that wait for their answer. */
-  inFlight: number
-  /** Bytes the queue has left, headers included. */
-  freeBytes: number
-  /** Bytes of the buffers that the options size: sending, receiving, one record. */
-  bufferBytes: number
-  /** Bytes of the runtime's heap in use; -1 where `system` cannot tell. */
-  heapBytes: number
-  /** Messages dropped since the store was formatted (without storage: since start). */
-  dropped: {
-    full: number
-    expired: number
-    sessionLost: number
-    refused: number
-    damaged: number
-  }
-}
-
 /** Topics and properties up to this size are encoded without a new buffer. */
 const SCRATCH_SIZE = 256
 
@@ -81,8 +55,9 @@ export class MqttClient implements PayloadSink {
   onWork: () => void
   private readonly settings: Settings
   private readonly events: Events
-  private readonly queue: OutgoingQueue
+  private readonly queues: OutgoingQueue[]
   private readonly session: Session
+  private readonly state: SessionState
   /** For `publish` with strings: one message, used again. */
   private readonly adHoc: MessageSource
   /**
@@ -98,30 +73,35 @@ export class MqttClient implements PayloadSink {
     const settings = new Settings(options)
     this.settings = settings
     this.events = new Events()
-    const storage = settings.storage
-    if (storage) {
-      const status = storage.mount(settings.clientId, settings.brokerUrl)
-      if (status !== OK) mountFailed(status, storage.identity, settings)
+    this.state = mountState(settings)
+    this.queues = []
+    for (let index = 0; index < settings.lanes.length; index++) {
+      this.queues.push(this.makeQueue(settings.lanes[index]!))
     }
-    this.queue = new OutgoingQueue(
-      storage
-        ? storage.log
-        : new RamLog(settings.queueSize, settings.sendBufferSize, settings.system),
-      storage ? storage.window : new ExchangeWindow(),
-      storage ? storage.state : new SessionState(),
-      settings.system,
-      settings.overflow,
-      settings.ackBatch,
-      settings.ackDelayMs,
-      !settings.isRepublishing,
-    )
-    this.session = new Session(settings, this.events, this.queue)
+    this.session = new Session(settings, this.events, this.queues)
     this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))
     this.adHocTopic = ''
     this.isPublishing = false
     this.isPolling = false
     this.onWork = nothing
     settings.transport.onReady = (): void => this.onWork()
+  }
+
+  private makeQueue(lane: Lane): OutgoingQueue {
+    const settings = this.settings
+    const system = settings.system
+    const kept = settings.storage ? settings.storage.lanes[lane.index]! : null
+    const share = Math.floor(settings.queueSize / settings.lanes.length)
+    return new OutgoingQueue(
+      kept ? kept.log : new RamLog(lane.bytes || share, settings.sendBufferSize, system),
+      kept ? kept.window : new ExchangeWindow(),
+      this.state,
+      system,
+      lane,
+      settings.ackBatch,
+      settings.ackDelayMs,
+      !settings.isRepublishing,
+    )
   }
 
   /** True between CONNACK and the end of the connection. */
@@ -196,6 +176,7 @@ export class MqttClient implements PayloadSink {
       }
     }
     source.flags = flags
+    this.chooseLane(source)
     if (typeof payload !== 'string') {
       return this.publishSource(source, isTimed, payload, 0, payload.length)
     }
@@ -221,6 +202,7 @@ export class MqttClient implements PayloadSink {
     const properties = new Uint8Array(source.propertiesLength)
     this.settings.system.copy(properties, 0, source.properties, 0, source.propertiesLength)
     source.properties = properties
+    this.chooseLane(source)
     return new Publisher(this, source, expires(source))
   }
 
@@ -278,27 +260,12 @@ export class MqttClient implements PayloadSink {
 
   /** Makes durable what waits to be (acknowledgements): before a sleep or a planned power-off. */
   flush(): Status {
-    return this.queue.flush()
+    return this.session.connection.flushQueues()
   }
 
+  /** Figures of this moment. */
   get stats(): ClientStats {
-    const settings = this.settings
-    const dropped = this.queue.state.dropped
-    return {
-      queued: this.queue.depth,
-      inFlight: this.session.connection.inFlight.count,
-      freeBytes: this.queue.log.freeBytes,
-      bufferBytes:
-        settings.sendBufferSize + settings.receiveBufferSize + this.queue.log.buffer.length,
-      heapBytes: settings.system.heapBytes ? settings.system.heapBytes() : -1,
-      dropped: {
-        full: dropped[0]!,
-        expired: dropped[1]!,
-        sessionLost: dropped[2]!,
-        refused: dropped[3]!,
-        damaged: dropped[4]!,
-      },
-    }
+    return makeStats(this.settings, this.queues, this.session.connection.exchanges.count)
   }
 
   // A message of QoS 0 goes to the send buffer, every other to the queue.
@@ -307,8 +274,14 @@ export class MqttClient implements PayloadSink {
     return (source.flags & MESSAGE_QOS) !== 0 || this.settings.queueQos0
   }
 
+  private queueOf(source: MessageSource): OutgoingQueue {
+    return this.queues[source.lane]!
+  }
+
   private payloadTarget(source: MessageSource): Uint8Array {
-    return this.isQueued(source) ? this.queue.log.buffer : this.session.connection.sendBuffer.bytes
+    return this.isQueued(source)
+      ? this.queueOf(source).log.buffer
+      : this.session.connection.sendBuffer.bytes
   }
 
   private begin(source: MessageSource, isTimed: boolean): number {
@@ -316,7 +289,7 @@ export class MqttClient implements PayloadSink {
     if (!this.session.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
     try {
-      return this.queue.begin(source, isTimed)
+      return this.queueOf(source).begin(source, isTimed)
     } finally {
       this.isPublishing = false // also after a handler of message.dropped threw
     }
@@ -325,8 +298,9 @@ export class MqttClient implements PayloadSink {
   private commit(source: MessageSource, end: number): number {
     let ticket = 0
     if (this.isQueued(source)) {
-      ticket = this.queue.commit()
+      ticket = this.queueOf(source).commit()
       if (ticket < 0) return ticket
+      ticket = this.session.connection.lanes[source.lane]!.ticketOf(ticket)
       this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
       if (this.settings.storage) this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
     } else {
@@ -334,6 +308,15 @@ export class MqttClient implements PayloadSink {
     }
     this.onWork()
     return ticket
+  }
+
+  private chooseLane(source: MessageSource): void {
+    const lanes = this.settings.lanes
+    const qos = source.flags & MESSAGE_QOS
+    const lane = lanes.length === 1 ? 0 : laneOf(lanes, source.topic, source.topicLength, qos)
+    // A topic's number belongs to the lane's log.
+    if (lane !== source.lane) source.topicHint = 0
+    source.lane = lane
   }
 
   /** Puts the bytes of a topic name into `adHoc`; false when it is none. */
@@ -374,19 +357,4 @@ function nothing(): void {}
 function expires(source: MessageSource): boolean {
   const end = source.propertiesLength
   return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
-}
-
-function mountFailed(status: Status, identity: string, settings: Settings): never {
-  if (status !== ERR_IDENTITY) {
-    throw new Error('option "storage" cannot be used: ' + statusText(status))
-  }
-  throw new Error(
-    'option "storage" holds the messages of client ' +
-      identity +
-      ', not of "' +
-      settings.clientId +
-      '" at ' +
-      settings.brokerUrl +
-      '; use those, or another partition, or give the messages up with storage.format()',
-  )
 }

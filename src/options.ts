@@ -4,15 +4,26 @@
  * A mistake throws an Error that names the option, says what was given and what would be right.
  * After this file no value is checked again: `Settings` holds numbers and bytes, ready to use.
  */
+import {
+  checkNames,
+  choice,
+  fail,
+  flag,
+  integer,
+  required,
+  text,
+  time,
+  toBytes,
+  topicBytes,
+} from './checks.js'
 import { varintEnd } from './codec/bytes.js'
 import { type ConnectOptions, writeConnect } from './codec/encode.js'
 import type { MqttProperties } from './codec/properties.js'
 import { ERR_SPACE, V311, V5 } from './codec/protocol.js'
-import { utf8Size, writeUtf8 } from './codec/utf8.js'
-import { OVERFLOW_DROP_OLDEST, OVERFLOW_REJECT } from './queue/outgoing-queue.js'
+import { type LaneOptions, makeLanes, OVERFLOWS } from './lanes.js'
+import { type Lane, onlyLane } from './queue/lane.js'
 import { WINDOW_SPAN } from './store/exchange-window.js'
 import { PACKET_ID_SET_LIMIT } from './store/session-state.js'
-import { isTopicName } from './topic.js'
 import type { System } from '../hal/system.js'
 import type { BrokerAddress, Transport } from '../hal/transport.js'
 import type { Storage } from './store/storage-face.js'
@@ -51,8 +62,13 @@ export interface ClientOptions {
   sessionExpirySeconds?: number
   /** The session is gone at the broker: send again what was in flight, or drop it. */
   sessionLost?: 'republish' | 'discard'
-  /** The queue is full: refuse the new message, or give up the oldest ones. */
-  overflow?: 'reject' | 'drop-oldest'
+  /**
+   * The queue is full: refuse the new message (default), give up the oldest ones, the new one, or
+   * the oldest ones that have a newer message of the same topic behind them.
+   */
+  overflow?: 'reject' | 'drop-oldest' | 'drop-newest' | 'replace-same-topic'
+  /** Queues of their own for alarms, telemetry and the like: see `LaneOptions`. 1 to 8. */
+  lanes?: LaneOptions[]
   /**
    * Let messages of QoS 0 wait in the queue too. Default false: they are sent at once or refused
    * with ERR_OFFLINE.
@@ -88,12 +104,11 @@ export interface ClientOptions {
 
 const NAMES =
   ' system transport broker clientId storage protocol username password will keepAliveMs' +
-  ' cleanStart sessionExpirySeconds sessionLost overflow queueQos0 inFlightLimit queueSize' +
+  ' cleanStart sessionExpirySeconds sessionLost overflow lanes queueQos0 inFlightLimit queueSize' +
   ' sendBufferSize receiveBufferSize receiveMaximum connectTimeoutMs pingTimeoutMs' +
   ' ackTimeoutMs retryMinMs retryMaxMs ackBatch ackDelayMs connectProperties '
 
 const DAY_SECONDS = 86400
-const LARGEST_INTERVAL = 2147483647
 
 /** The options with their defaults, in the form the session uses. */
 export class Settings {
@@ -117,7 +132,7 @@ export class Settings {
   /** 0: the session ends with the connection. */
   readonly sessionExpirySeconds: number
   readonly isRepublishing: boolean
-  readonly overflow: number
+  readonly lanes: Lane[]
   readonly queueQos0: boolean
   readonly inFlightLimit: number
   readonly queueSize: number
@@ -133,7 +148,7 @@ export class Settings {
   readonly ackDelayMs: number
 
   constructor(options: ClientOptions) {
-    checkNames(options)
+    checkNames(options, 'options', NAMES)
     this.system = required(options.system, 'system', 'a System, e.g. new NodeSystem()')
     this.transport = required(options.transport, 'transport', 'e.g. new TcpTransport()')
     this.storage = options.storage ?? null
@@ -154,12 +169,12 @@ export class Settings {
     )
     this.keepAliveMs = integer(options.keepAliveMs, 'keepAliveMs', 60000, 0, 65535000)
     if (this.keepAliveMs % 1000 !== 0) fail('keepAliveMs', this.keepAliveMs, 'whole seconds')
-    this.isRepublishing =
-      choice(options.sessionLost, 'sessionLost', 'republish', 'republish', 'discard') === 0
-    this.overflow =
-      choice(options.overflow, 'overflow', 'reject', 'reject', 'drop-oldest') === 0
-        ? OVERFLOW_REJECT
-        : OVERFLOW_DROP_OLDEST
+    this.isRepublishing = choice(options.sessionLost, 'sessionLost', 'republish discard') === 0
+    const overflow = choice(options.overflow, 'overflow', OVERFLOWS)
+    this.lanes =
+      options.lanes === undefined
+        ? [onlyLane(overflow)]
+        : makeLanes(options.lanes, overflow, isDurable)
     this.queueQos0 = flag(options.queueQos0, 'queueQos0', false)
     this.inFlightLimit = integer(options.inFlightLimit, 'inFlightLimit', 20, 1, WINDOW_SPAN)
     this.queueSize = integer(options.queueSize, 'queueSize', 4096, 64, 16777216)
@@ -274,59 +289,6 @@ export function parseBroker(url: string): BrokerAddress {
   return { host, port, secure }
 }
 
-/** A string as UTF-8, bytes as they are. Throws when the text is not valid UTF-16. */
-export function toBytes(value: string | Uint8Array, name: string): Uint8Array {
-  if (typeof value !== 'string') {
-    if (value instanceof Uint8Array) return value
-    fail(name, value, 'a string or a Uint8Array')
-  }
-  const size = utf8Size(value as string)
-  if (size < 0) fail(name, '(text)', 'text without lone surrogates or U+0000')
-  const bytes = new Uint8Array(size)
-  writeUtf8(bytes, 0, value as string)
-  return bytes
-}
-
-/** The bytes of a topic name; throws for one that cannot be published to. */
-export function topicBytes(topic: string, name: string): Uint8Array {
-  const bytes = toBytes(text(topic, name), name)
-  if (!isTopicName(bytes, 0, bytes.length)) {
-    fail(name, topic, 'a topic name of 1 to 65535 bytes without + and #')
-  }
-  return bytes
-}
-
-/** Throws the one kind of error that options make. */
-export function fail(name: string, given: unknown, wanted: string): never {
-  throw new Error('option "' + name + '" is ' + String(given) + '; it must be ' + wanted)
-}
-
-/** An integer option, or its default. */
-export function integer(
-  value: number | undefined,
-  name: string,
-  absent: number,
-  least: number,
-  most: number,
-): number {
-  if (value === undefined) return absent
-  if (typeof value !== 'number' || value !== Math.floor(value) || value < least || value > most) {
-    fail(name, value, 'a whole number from ' + least + ' to ' + most)
-  }
-  return value
-}
-
-function checkNames(options: ClientOptions): void {
-  if (typeof options !== 'object' || options === null) fail('options', options, 'an object')
-  const names = Object.keys(options)
-  for (let index = 0; index < names.length; index++) {
-    const name = names[index]!
-    if (NAMES.indexOf(' ' + name + ' ') < 0) {
-      throw new Error('option "' + name + '" is not known; the options are:' + NAMES)
-    }
-  }
-}
-
 function checkWill(will: WillOptions): ConnectOptions['will'] {
   topicBytes(will.topic, 'will.topic')
   return {
@@ -336,39 +298,4 @@ function checkWill(will: WillOptions): ConnectOptions['will'] {
     retain: flag(will.retain, 'will.retain', false),
     properties: will.properties ?? null,
   }
-}
-
-function time(value: number | undefined, name: string, absent: number, least: number): number {
-  return integer(value, name, absent, least, LARGEST_INTERVAL)
-}
-
-function required<T>(value: T | undefined, name: string, wanted: string): T {
-  if (typeof value !== 'object' || value === null) fail(name, value, wanted)
-  return value as T
-}
-
-function text(value: string | undefined, name: string): string {
-  if (typeof value !== 'string') fail(name, value, 'a string')
-  return value as string
-}
-
-function flag(value: boolean | undefined, name: string, absent: boolean): boolean {
-  if (value === undefined) return absent
-  if (typeof value !== 'boolean') fail(name, value, 'true or false')
-  return value
-}
-
-/** 0 for the first choice, 1 for the second. */
-function choice(
-  value: string | undefined,
-  name: string,
-  absent: string,
-  first: string,
-  second: string,
-): number {
-  const given = value ?? absent
-  if (given !== first && given !== second) {
-    fail(name, given, '"' + first + '" or "' + second + '"')
-  }
-  return given === first ? 0 : 1
 }

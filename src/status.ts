@@ -59,6 +59,8 @@ export const ERR_GEOMETRY = -5007
 export const ERR_HOOK = -5008
 /** Another opener owns this store. */
 export const ERR_BUSY = -5009
+/** The store was made for other lanes. */
+export const ERR_LANES = -5010
 
 /** Words for a status, for logs and error messages. Not for the publish path. */
 export function statusText(status: Status): string {
@@ -107,6 +109,8 @@ export function statusText(status: Status): string {
       return 'storage geometry is not usable'
     case ERR_HOOK:
       return 'storage hook refused'
+    case ERR_LANES:
+      return 'store was made for other lanes'
     case ERR_BUSY:
       return 'store is already open'
     default:

@@ -23,7 +23,14 @@ const LAYERS: Record<string, string[]> = {
   hal: [],
 }
 /** Files of src that stand beside the layers: what session and client both use. */
-const SHARED = ['topic.ts', 'events.ts', 'inbound-message.ts', 'options.ts']
+const SHARED = [
+  'topic.ts',
+  'events.ts',
+  'inbound-message.ts',
+  'options.ts',
+  'checks.ts',
+  'lanes.ts',
+]
 
 const MAX_FILE_LINES = 400
 const MAX_FUNCTION_LINES = 70

@@ -6,7 +6,7 @@
  * decides what happens when the log is full and when marks become durable. It knows nothing of
  * packets and connections: the session tells it what became of a message.
  */
-import { ERR_CORRUPT, ERR_DROPPED, ERR_FULL, ERR_STORAGE, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_FULL, ERR_STORAGE, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
 import {
   COMPLETE,
@@ -25,21 +25,19 @@ import {
   writeMessageHead,
 } from '../store/message-record.js'
 import type { OutgoingLog } from '../store/outgoing-log.js'
+import type { Lane } from './lane.js'
+import { type FullQueue, Overflow } from './overflow.js'
 import type { QueueListener } from './queue-listener.js'
-import { DROPPED_DAMAGED, DROPPED_FULL, type SessionState } from '../store/session-state.js'
-
-/** Full: `publish` fails with ERR_FULL and nothing is lost that was accepted. */
-export const OVERFLOW_REJECT = 0
-/** Full: the oldest sector's messages are given up, counted and reported. */
-export const OVERFLOW_DROP_OLDEST = 1
+import { DROPPED_DAMAGED, type LaneState, type SessionState } from '../store/session-state.js'
 
 /** Times below this were taken without a wall clock (docs/FLASH-FORMAT.md, section 4.1). */
 const FIRST_WALL_SECONDS = 1000000000
 
-export class OutgoingQueue {
+export class OutgoingQueue implements FullQueue {
   readonly log: OutgoingLog
   readonly window: ExchangeWindow
   readonly state: SessionState
+  readonly lane: Lane
   /** The record `peek` found, taken apart; valid until the next call of the queue. */
   readonly record: MessageRecord
   /** Set by the session in its constructor. */
@@ -55,7 +53,8 @@ export class OutgoingQueue {
   private readonly system: System
   /** Makes the clock of `system.now` go on from the newest time the log knows. */
   private readonly clockOffset: number
-  private readonly overflow: number
+  private readonly laneState: LaneState
+  private readonly overflow: Overflow
   private readonly ackBatch: number
   private readonly ackDelayMs: number
   /** The record `next` returned last, and the number the log should come to next. */
@@ -67,8 +66,8 @@ export class OutgoingQueue {
   /** A release mark that must be durable before PUBREL leaves. */
   private isReleaseUnmarked: boolean
   private isSendUnmarked: boolean
-  /** A drop counter that is not durable yet. */
-  private isStateUnsaved: boolean
+  /** A message was dropped; its counter and its mark are not durable yet. */
+  private isDropUnsaved: boolean
   /** The body being built: its length, and the record's topic number for the publisher's hint. */
   private bodyLength: number
 
@@ -77,7 +76,7 @@ export class OutgoingQueue {
     window: ExchangeWindow,
     state: SessionState,
     system: System,
-    overflow: number,
+    lane: Lane,
     ackBatch: number,
     ackDelayMs: number,
     keepsSent: boolean,
@@ -85,6 +84,9 @@ export class OutgoingQueue {
     this.log = log
     this.window = window
     this.state = state
+    this.lane = lane
+    this.laneState = state.lanes[lane.index]!
+    this.overflow = new Overflow(this)
     this.record = new MessageRecord()
     this.listener = null
     this.keepsSent = keepsSent
@@ -93,7 +95,6 @@ export class OutgoingQueue {
     // After a time with a wall clock a new count begins: it must not be taken for the wall clock.
     const newest = log.timeBase < FIRST_WALL_SECONDS ? log.timeBase : 0
     this.clockOffset = newest + 1 - Math.floor(system.now() / 1000)
-    this.overflow = overflow
     this.ackBatch = ackBatch
     this.ackDelayMs = ackDelayMs
     this.current = 0
@@ -102,11 +103,8 @@ export class OutgoingQueue {
     this.markDueAt = -1
     this.isReleaseUnmarked = false
     this.isSendUnmarked = false
-    this.isStateUnsaved = false
+    this.isDropUnsaved = false
     this.bodyLength = 0
-    if (state.droppedThrough !== 0 && isBefore(window.base, state.droppedThrough)) {
-      window.moveBase(state.droppedThrough)
-    }
     log.release(window.base)
     this.rewind()
   }
@@ -119,6 +117,11 @@ export class OutgoingQueue {
       if (window.state((window.base + index) >>> 0) === COMPLETE) count--
     }
     return count
+  }
+
+  /** Messages dropped, by DROPPED_ reason. */
+  get dropped(): Uint32Array {
+    return this.laneState.dropped
   }
 
   /** True when nothing waits and nothing is in flight. */
@@ -144,7 +147,7 @@ export class OutgoingQueue {
     // Topic number and time belong to a sector. Storing either can fill it, and then the next one
     // needs both again: the second round starts in an empty sector and always fits.
     for (let round = 0; round < 3; round++) {
-      const status = this.makeRoom(messageSize(message, 1, isTimed ? 0 : -1))
+      const status = this.overflow.makeRoom(messageSize(message, 1, isTimed ? 0 : -1))
       if (status !== OK) return status
       const sector = log.writeSector
       const topicNumber = log.topicNumber(
@@ -161,7 +164,7 @@ export class OutgoingQueue {
         if (timeDelta < 0) return timeDelta
       }
       this.bodyLength = messageSize(message, topicNumber, timeDelta)
-      const fit = this.makeRoom(this.bodyLength)
+      const fit = this.overflow.makeRoom(this.bodyLength)
       if (fit !== OK) return fit
       if (log.writeSector !== sector) continue
       message.topicHint = topicNumber
@@ -280,8 +283,7 @@ export class OutgoingQueue {
 
   /** Ends the exchange without the broker, counts it and reports it. */
   drop(number: number, status: Status, reason: number, reasonCode: number): void {
-    this.state.dropped[reason] = this.state.dropped[reason]! + 1
-    this.isStateUnsaved = true
+    this.count(reason)
     this.listener!.onDropping(number, this.window.state(number), status)
     this.complete(number)
     this.listener!.onDropped(number, status, reasonCode)
@@ -302,8 +304,7 @@ export class OutgoingQueue {
 
   /** Writes the mark that is due; returns milliseconds until one will be, or Infinity. */
   tend(now: number): number {
-    // Before any mark, also the one of a new sector: a counted message must not be complete first.
-    if (this.isStateUnsaved) this.saveState()
+    this.saveDrops()
     if (this.unmarkedCount === 0) return Infinity
     if (this.markDueAt < 0) this.markDueAt = now + this.ackDelayMs
     if (this.unmarkedCount < this.ackBatch && now < this.markDueAt) return this.markDueAt - now
@@ -316,18 +317,33 @@ export class OutgoingQueue {
     return this.unmarkedCount > 0 || this.isReleaseUnmarked ? this.writeMark() : OK
   }
 
-  /** Makes the session state durable; trouble goes to the listener. */
-  saveState(): void {
-    this.isStateUnsaved = false
-    const status = this.state.save()
-    if (status !== OK) this.listener!.onStorageFailed(status)
+  /** Counts a message that is dropped; durable with the next mark. */
+  count(reason: number): void {
+    const dropped = this.laneState.dropped
+    dropped[reason] = dropped[reason]! + 1
+    this.isDropUnsaved = true
+  }
+
+  /** Makes counters durable: a new sector, which takes the marks along, must not come first. */
+  saveDrops(): Status {
+    return this.isDropUnsaved ? this.writeMark() : OK
+  }
+
+  /** Makes marks durable that may free sectors: true when there were any and it went well. */
+  freeByMark(): boolean {
+    return this.unmarkedCount > 0 && this.writeMark() === OK
   }
 
   private writeMark(): Status {
-    if (this.isStateUnsaved) this.saveState()
-    let status = this.log.writeMark(this.window)
-    if (status === ERR_FULL) status = this.state.saveMark(this.window, this.log.writeSector)
-    else if (status === OK) this.state.markLength = 0
+    const log = this.log
+    // A counter and the mark that the message is gone become durable together, in the session
+    // store: so no power loss makes it count twice, or not at all.
+    let status = this.isDropUnsaved ? ERR_FULL : log.writeMark(this.window)
+    if (status === ERR_FULL) {
+      this.laneState.takeMark(this.window, log.writeSector, log.writeOffset)
+      status = this.state.save()
+    }
+    this.isDropUnsaved = false
     this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
     this.markDueAt = -1
     if (status !== OK) {
@@ -340,44 +356,6 @@ export class OutgoingQueue {
     // loss in the erase would show messages as damaged that are complete.
     this.log.release(this.window.base)
     return status
-  }
-
-  private makeRoom(length: number): Status {
-    let status = this.log.reserve(length)
-    if (status === ERR_FULL && this.unmarkedCount > 0 && this.writeMark() === OK) {
-      status = this.log.reserve(length)
-    }
-    while (status === ERR_FULL && this.overflow === OVERFLOW_DROP_OLDEST && this.dropOldest()) {
-      status = this.log.reserve(length)
-    }
-    return status
-  }
-
-  /**
-   * Gives up the oldest sector's messages. An exchange of QoS 2 that has begun is owed its end:
-   * its Packet Identifier stays blocked until PUBCOMP, or the broker would take a later message
-   * with the same identifier for a repeat [MQTT-4.3.3-2].
-   */
-  private dropOldest(): boolean {
-    const window = this.window
-    const stays = this.log.oldestAfterDrop()
-    if (stays === 0 || !isBefore(window.base, stays)) return false
-    if (!this.listener!.mayDropBefore(stays)) return false
-    let number = window.base
-    for (; number !== stays; number = numberAfter(number)) {
-      const state = window.state(number)
-      if (state === COMPLETE) continue
-      this.state.dropped[DROPPED_FULL] = this.state.dropped[DROPPED_FULL]! + 1
-      this.listener!.onDropping(number, state, ERR_DROPPED)
-      this.listener!.onDropped(number, ERR_DROPPED, 0)
-    }
-    // One save holds the counter and the place, so a power loss counts each message once.
-    this.state.droppedThrough = stays
-    this.saveState()
-    window.moveBase(stays)
-    window.slide(this.log.nextNumber)
-    this.log.release(window.base)
-    return true
   }
 
   /**

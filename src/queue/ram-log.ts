@@ -25,6 +25,7 @@ export class RamLog implements OutgoingLog {
   readonly maxBody: number
   nextNumber: number
   readonly writeSector: number
+  readonly writeOffset: number
   loadedAt: number
   loadedLength: number
   loadedTimeBase: number
@@ -57,6 +58,7 @@ export class RamLog implements OutgoingLog {
     this.maxBody = Math.min(bodySize, (ringSize >> 1) - HEADER_SIZE, SKIP - 1)
     this.nextNumber = 1
     this.writeSector = 0
+    this.writeOffset = 0
     this.loadedAt = 0
     this.loadedLength = 0
     this.loadedTimeBase = 0

@@ -10,7 +10,9 @@ import { InboundMessage } from '../inbound-message.js'
 import type { Settings } from '../options.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { SessionState } from '../store/session-state.js'
+import { Exchanges, LANE_IDS } from './exchanges.js'
 import { InFlight } from './in-flight.js'
+import { OK, type Status } from '../status.js'
 import { Limits } from './limits.js'
 import { SendBuffer } from './send-buffer.js'
 import { Subscriptions } from './subscriptions.js'
@@ -21,9 +23,11 @@ export const RESTART = 1
 export class Connection {
   readonly settings: Settings
   readonly events: Events
-  readonly queue: OutgoingQueue
   readonly state: SessionState
-  readonly inFlight: InFlight
+  readonly exchanges: Exchanges
+  /** One for each lane, in the order of the options, and in the order in which they are sent. */
+  readonly lanes: InFlight[]
+  readonly lanesByPriority: InFlight[]
   readonly limits: Limits
   readonly subscriptions: Subscriptions
   readonly sendBuffer: SendBuffer
@@ -50,12 +54,20 @@ export class Connection {
   /** When the oldest unanswered PUBLISH or the last answer was, for `ackTimeoutMs`. */
   progressAt: number
 
-  constructor(settings: Settings, events: Events, queue: OutgoingQueue) {
+  constructor(settings: Settings, events: Events, queues: OutgoingQueue[]) {
     this.settings = settings
     this.events = events
-    this.queue = queue
-    this.state = queue.state
-    this.inFlight = new InFlight(queue.window)
+    this.state = queues[0]!.state
+    // Released exchanges of every lane, and those that are owed a PUBREL: 64 each at the most.
+    this.exchanges = new Exchanges(queues.length < 2 ? 128 : queues.length < 4 ? 256 : 1024)
+    this.lanes = []
+    this.lanesByPriority = []
+    for (let index = 0; index < queues.length; index++) {
+      const lane = new InFlight(queues[index]!, this.exchanges)
+      this.lanes.push(lane)
+      this.lanesByPriority.push(lane)
+    }
+    this.lanesByPriority.sort(byPriority)
     this.limits = new Limits()
     this.subscriptions = new Subscriptions(events)
     this.sendBuffer = new SendBuffer(settings.sendBufferSize, settings.system)
@@ -86,8 +98,29 @@ export class Connection {
     this.progressAt = now
   }
 
+  /** The lane whose Packet Identifiers include this one; any lane when none does. */
+  laneOf(packetId: number): InFlight {
+    return this.lanes[Math.floor((packetId - 1) / LANE_IDS)] ?? this.lanes[0]!
+  }
+
+  /** Makes durable what waits to be, in all lanes: OK, or the first reason why not. */
+  flushQueues(): Status {
+    let status = OK
+    for (let index = 0; index < this.lanes.length; index++) {
+      const result = this.lanes[index]!.queue.flush()
+      if (status === OK) status = result
+    }
+    return status
+  }
+
   /** Notes why the connection must end; the first reason stays. */
   fail(status: number): void {
     if (this.failure === 0) this.failure = status
   }
+}
+
+/** Higher numbers first; equal ones in the order of the options. */
+function byPriority(a: InFlight, b: InFlight): number {
+  const difference = b.queue.lane.priority - a.queue.lane.priority
+  return difference === 0 ? a.queue.lane.index - b.queue.lane.index : difference
 }

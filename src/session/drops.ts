@@ -9,38 +9,37 @@ import type { QueueListener } from '../queue/queue-listener.js'
 import { ERR_REFUSED, type Status } from '../status.js'
 import { COMPLETE, isBefore, QUEUED, RELEASED, WINDOW_SPAN } from '../store/exchange-window.js'
 import type { Connection } from './connection.js'
-import { packetIdOf } from './in-flight.js'
-import type { Outbound } from './outbound.js'
+import type { InFlight } from './in-flight.js'
 
 export class Drops implements QueueListener {
   private readonly connection: Connection
-  private readonly outbound: Outbound
+  private readonly lane: InFlight
 
-  constructor(connection: Connection, outbound: Outbound) {
+  constructor(connection: Connection, lane: InFlight) {
     this.connection = connection
-    this.outbound = outbound
+    this.lane = lane
   }
 
   onDropping(number: number, state: number, status: Status): void {
-    const inFlight = this.connection.inFlight
+    const lane = this.lane
+    const session = this.connection.state
     // What the broker refused it has ended itself [MQTT-4.3.3-4].
-    const mayBeKnown =
-      status !== ERR_REFUSED && (state !== QUEUED || this.outbound.mayHaveBeenSent(number))
+    const mayBeKnown = status !== ERR_REFUSED && (state !== QUEUED || lane.mayHaveBeenSent(number))
     // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
-    if (mayBeKnown && this.connection.state.sessionMayExist && inFlight.mayBeQos2(number, state)) {
-      this.connection.state.owed.add(packetIdOf(number))
+    if (mayBeKnown && session.sessionMayExist && lane.mayBeQos2(number, state)) {
+      session.owed.add(lane.packetIdOf(number))
       // Its PUBLISH left on an earlier connection: no PUBREC will come that PUBREL could answer.
-      if (state !== RELEASED && !inFlight.wasSentHere(number)) {
-        inFlight.pubrelDue(packetIdOf(number))
+      if (state !== RELEASED && !lane.wasSentHere(number)) {
+        this.connection.exchanges.pubrelDue(lane.packetIdOf(number))
       }
     }
-    if (status === ERR_REFUSED) inFlight.ended(number, state)
-    else inFlight.abandon(number, state)
+    if (status === ERR_REFUSED) lane.ended(number, state)
+    else lane.abandon(number, state)
   }
 
   /** Each exchange that began takes a place among those owed their end; there are so many. */
   mayDropBefore(stays: number): boolean {
-    const window = this.connection.queue.window
+    const window = this.lane.queue.window
     const owed = this.connection.state.owed
     let places = owed.packetIds.length - owed.count
     for (let index = 0; index < WINDOW_SPAN; index++) {
@@ -48,13 +47,14 @@ export class Drops implements QueueListener {
       if (!isBefore(number, stays)) break
       const state = window.state(number)
       if (state === COMPLETE) continue
-      if (state !== QUEUED || this.outbound.mayHaveBeenSent(number)) places--
+      if (state !== QUEUED || this.lane.mayHaveBeenSent(number)) places--
     }
     return places >= 0
   }
 
   onDropped(number: number, status: Status, reasonCode: number): void {
-    this.connection.events.emitTicket(MESSAGE_DROPPED, number, status, reasonCode)
+    const ticket = this.lane.ticketOf(number)
+    this.connection.events.emitTicket(MESSAGE_DROPPED, ticket, status, reasonCode)
   }
 
   onStorageFailed(status: Status): void {

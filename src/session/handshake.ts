@@ -19,9 +19,10 @@ import {
   STORAGE_FAILED,
 } from '../events.js'
 import { ERR_REFUSED, ERR_SESSION_LOST, ERR_STORAGE, OK } from '../status.js'
-import { COMPLETE, QUEUED, WINDOW_SPAN } from '../store/exchange-window.js'
+import { WINDOW_SPAN } from '../store/exchange-window.js'
 import { DROPPED_SESSION_LOST } from '../store/session-state.js'
 import { type Connection, RESTART } from './connection.js'
+import type { InFlight } from './in-flight.js'
 import type { Outbound } from './outbound.js'
 
 /** The bit of CONNECT's flags: Clean Start, in 3.1.1 Clean Session. */
@@ -126,18 +127,10 @@ export class Handshake {
 
   /** Messages that were in flight, or may have been before a reboot. */
   private touchedCount(): number {
-    const window = this.connection.queue.window
+    const lanes = this.connection.lanes
     let count = 0
-    for (let index = 0; index < WINDOW_SPAN; index++) {
-      if (this.isTouched((window.base + index) >>> 0)) count++
-    }
+    for (let index = 0; index < lanes.length; index++) count += lanes[index]!.touchedCount()
     return count
-  }
-
-  private isTouched(number: number): boolean {
-    const state = this.connection.queue.window.state(number)
-    if (state === QUEUED) return this.outbound.mayHaveBeenSent(number)
-    return state !== COMPLETE
   }
 
   /** The broker has no session: ours starts empty, but for the messages [MQTT-3.2.2-5]. */
@@ -158,7 +151,7 @@ export class Handshake {
     }
     // A mark of the lost session must not come back after a reboot: PUBREL for an exchange that the
     // new session never had would complete a message that was not delivered.
-    if (wasLost && connection.queue.flush() !== OK) connection.fail(ERR_STORAGE)
+    if (wasLost && connection.flushQueues() !== OK) connection.fail(ERR_STORAGE)
   }
 
   /** MQTT 5: the broker answered that it keeps no session after the connection. */
@@ -169,18 +162,25 @@ export class Handshake {
   /** The policy for what was in flight: send it again as new, or drop it and say so. */
   private settleLost(): void {
     const connection = this.connection
-    const queue = connection.queue
-    const window = queue.window
     if (connection.events.has(SESSION_LOST)) {
       connection.events.event.count = this.touchedCount()
       connection.events.emit(SESSION_LOST)
     }
-    const base = window.base
+    for (let index = 0; index < connection.lanes.length; index++) {
+      this.settleLane(connection.lanes[index]!)
+    }
+  }
+
+  private settleLane(lane: InFlight): void {
+    const connection = this.connection
+    const queue = lane.queue
+    const base = queue.window.base
     for (let index = 0; index < WINDOW_SPAN; index++) {
       const number = (base + index) >>> 0
-      if (!this.isTouched(number)) continue
+      if (!lane.isTouched(number)) continue
       if (connection.settings.isRepublishing) {
-        connection.events.emitTicket(MESSAGE_QUEUED, number, ERR_SESSION_LOST, 0)
+        const ticket = lane.ticketOf(number)
+        connection.events.emitTicket(MESSAGE_QUEUED, ticket, ERR_SESSION_LOST, 0)
       } else {
         queue.drop(number, ERR_SESSION_LOST, DROPPED_SESSION_LOST, 0)
       }

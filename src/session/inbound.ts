@@ -39,6 +39,7 @@ import { ERR_REFUSED, OK } from '../status.js'
 import { RELEASED } from '../store/exchange-window.js'
 import { DROPPED_REFUSED } from '../store/session-state.js'
 import type { Connection } from './connection.js'
+import type { InFlight } from './in-flight.js'
 
 export class Inbound {
   /** The Reason Code of the DISCONNECT that the broker sent; -1 while it sent none. */
@@ -131,54 +132,56 @@ export class Inbound {
 
   private onPuback(packet: ReceivedPacket): void {
     const connection = this.connection
-    const number = connection.inFlight.numberOf(packet.packetId)
+    const lane = connection.laneOf(packet.packetId)
+    const number = lane.numberOf(packet.packetId)
     // An identifier that is not in flight changes nothing: the exchange was settled otherwise.
     if (number === 0) {
-      connection.inFlight.abandonedEnded(packet.packetId)
+      connection.exchanges.abandonedEnded(packet.packetId)
       return
     }
-    if (!connection.inFlight.isAnsweredBy(number, 1)) {
+    if (!lane.isAnsweredBy(number, 1)) {
       connection.fail(-REASON_PROTOCOL_ERROR)
       return
     }
-    if (packet.reasonCode >= 0x80) this.refused(number, packet.reasonCode)
-    else this.acknowledged(number, packet.reasonCode)
+    if (packet.reasonCode >= 0x80) this.refused(lane, number, packet.reasonCode)
+    else this.acknowledged(lane, number, packet.reasonCode)
   }
 
   private onPubrec(packet: ReceivedPacket): void {
     const connection = this.connection
-    const inFlight = connection.inFlight
-    const number = inFlight.numberOf(packet.packetId)
+    const lane = connection.laneOf(packet.packetId)
+    const number = lane.numberOf(packet.packetId)
     if (number === 0) {
       this.onPubrecOfNone(packet)
       return
     }
-    const isReleased = connection.queue.window.state(number) === RELEASED
-    if (!isReleased && !inFlight.isAnsweredBy(number, 2)) {
+    const isReleased = lane.queue.window.state(number) === RELEASED
+    if (!isReleased && !lane.isAnsweredBy(number, 2)) {
       connection.fail(-REASON_PROTOCOL_ERROR)
       return
     }
     connection.progressAt = connection.now
     if (packet.reasonCode >= 0x80) {
-      this.refused(number, packet.reasonCode) // [MQTT-4.3.3-4], the exchange has ended
+      this.refused(lane, number, packet.reasonCode) // [MQTT-4.3.3-4], the exchange has ended
       return
     }
     if (!isReleased) {
-      inFlight.released(number)
-      connection.queue.markReleased(number)
+      lane.released(number)
+      lane.queue.markReleased(number)
     }
-    inFlight.pubrelDue(packet.packetId)
+    connection.exchanges.pubrelDue(packet.packetId)
   }
 
   /** PUBREC for an exchange whose message is gone: dropped in flight, or never ours. */
   private onPubrecOfNone(packet: ReceivedPacket): void {
     const connection = this.connection
     const packetId = packet.packetId
+    const exchanges = connection.exchanges
     if (packet.reasonCode >= 0x80) {
-      connection.inFlight.abandonedEnded(packetId)
+      exchanges.abandonedEnded(packetId)
       if (connection.state.owed.remove(packetId)) this.save()
-    } else if (connection.state.owed.has(packetId) || connection.inFlight.abandoned.has(packetId)) {
-      connection.inFlight.pubrelDue(packetId)
+    } else if (connection.state.owed.has(packetId) || exchanges.abandoned.has(packetId)) {
+      exchanges.pubrelDue(packetId)
     } else {
       this.answer(PUBREL, packetId, REASON_PACKET_IDENTIFIER_NOT_FOUND)
     }
@@ -186,18 +189,19 @@ export class Inbound {
 
   private onPubcomp(packet: ReceivedPacket): void {
     const connection = this.connection
-    const number = connection.inFlight.numberOf(packet.packetId)
+    const lane = connection.laneOf(packet.packetId)
+    const number = lane.numberOf(packet.packetId)
     if (number === 0) {
-      connection.inFlight.abandonedEnded(packet.packetId)
+      connection.exchanges.abandonedEnded(packet.packetId)
       if (connection.state.owed.remove(packet.packetId)) this.save()
       return
     }
-    if (connection.queue.window.state(number) !== RELEASED) {
+    if (lane.queue.window.state(number) !== RELEASED) {
       connection.fail(-REASON_PROTOCOL_ERROR)
       return
     }
     // 0x92 answers a PUBREL that was repeated after the broker had finished: it is complete too.
-    this.acknowledged(number, packet.reasonCode)
+    this.acknowledged(lane, number, packet.reasonCode)
   }
 
   private onSubscribed(packet: ReceivedPacket): void {
@@ -213,19 +217,19 @@ export class Inbound {
     ) || connection.fail(-REASON_PROTOCOL_ERROR)
   }
 
-  private acknowledged(number: number, reasonCode: number): void {
+  private acknowledged(lane: InFlight, number: number, reasonCode: number): void {
     const connection = this.connection
     connection.progressAt = connection.now
-    connection.inFlight.ended(number, connection.queue.window.state(number))
-    connection.queue.complete(number)
-    connection.events.emitTicket(MESSAGE_ACKED, number, OK, reasonCode)
+    lane.ended(number, lane.queue.window.state(number))
+    lane.queue.complete(number)
+    connection.events.emitTicket(MESSAGE_ACKED, lane.ticketOf(number), OK, reasonCode)
   }
 
   /** A Reason Code of 0x80 or more ends the exchange; it is never sent again [MQTT-4.4.0-2]. */
-  private refused(number: number, reasonCode: number): void {
+  private refused(lane: InFlight, number: number, reasonCode: number): void {
     const connection = this.connection
     connection.progressAt = connection.now
-    connection.queue.drop(number, ERR_REFUSED, DROPPED_REFUSED, reasonCode)
+    lane.queue.drop(number, ERR_REFUSED, DROPPED_REFUSED, reasonCode)
   }
 
   private handOver(packet: ReceivedPacket): void {

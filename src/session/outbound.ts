@@ -28,11 +28,11 @@ import {
   type Status,
 } from '../status.js'
 import { MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
-import { isBefore, RELEASED, SENT, WINDOW_SPAN } from '../store/exchange-window.js'
+import { RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
-import { packetIdOf } from './in-flight.js'
+import type { InFlight } from './in-flight.js'
 
 /** The most an acknowledgement takes: type, length, identifier, Reason Code. */
 export const ACK_ROOM = 5
@@ -41,30 +41,32 @@ export const ACK_ROOM = 5
 const STEPS = 64
 
 export class Outbound {
-  /**
-   * Records before this number may have been sent before the last reboot: flash does not say, so
-   * they carry DUP and count as in flight. 0: none.
-   */
-  resumeEnd: number
   private readonly connection: Connection
 
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
     this.connection = connection
-    this.resumeEnd = resumeEnd(connection.queue, connection.settings.ackBatch + pollLag)
+    const lag = connection.settings.ackBatch + pollLag
+    for (let index = 0; index < connection.lanes.length; index++) {
+      connection.lanes[index]!.assumeSent(lag)
+    }
   }
 
   /** A new connection with or without the old session; the queue is read from its oldest again. */
   connected(sessionPresent: boolean): void {
-    if (!sessionPresent) this.resumeEnd = 0
-    this.connection.inFlight.reset()
-    this.connection.queue.rewind()
-    if (sessionPresent) this.connection.inFlight.resumeReleases(this.connection.state.owed)
-  }
-
-  /** True when the record may have been sent before a reboot. */
-  mayHaveBeenSent(number: number): boolean {
-    return this.resumeEnd !== 0 && isBefore(number, this.resumeEnd)
+    const connection = this.connection
+    const exchanges = connection.exchanges
+    const owed = connection.state.owed
+    exchanges.reset()
+    for (let index = 0; sessionPresent && index < owed.count; index++) {
+      exchanges.pubrelDue(owed.packetIds[index]!)
+    }
+    for (let index = 0; index < connection.lanes.length; index++) {
+      const lane = connection.lanes[index]!
+      if (!sessionPresent) lane.resumeEnd = 0
+      lane.reset(sessionPresent)
+      lane.queue.rewind()
+    }
   }
 
   /** Encodes what may leave now. True when there is more to look at without waiting. */
@@ -123,14 +125,18 @@ export class Outbound {
 
   /** False when PUBRELs must wait: for room, or because their mark cannot be stored. */
   private sendPubrels(): boolean {
-    const inFlight = this.connection.inFlight
-    let packetId = inFlight.firstDue()
+    const connection = this.connection
+    const exchanges = connection.exchanges
+    let packetId = exchanges.firstDue()
+    if (packetId === 0) return true
     // [MQTT-4.3.3-4]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
-    if (packetId !== 0 && this.connection.queue.makeReleasesDurable() !== OK) return false
+    for (let index = 0; index < connection.lanes.length; index++) {
+      if (connection.lanes[index]!.queue.makeReleasesDurable() !== OK) return false
+    }
     while (packetId !== 0) {
       if (!this.sendPubrel(packetId)) return false
-      inFlight.removeFirstDue()
-      packetId = inFlight.firstDue()
+      exchanges.removeFirstDue()
+      packetId = exchanges.firstDue()
     }
     return true
   }
@@ -145,41 +151,48 @@ export class Outbound {
     return true
   }
 
-  /** Sends the next record of the queue: false when there is none or it must wait. */
+  /** Sends the next record of the first lane that has one: false when all must wait. */
   private sendNext(): boolean {
     const connection = this.connection
-    const queue = connection.queue
+    const lanes = connection.lanesByPriority
+    for (let index = 0; index < lanes.length; index++) {
+      if (this.isHeldBack()) return false
+      if (this.sendFrom(lanes[index]!)) return true
+    }
+    return false
+  }
+
+  /** What holds every PUBLISH back before a record is even loaded. */
+  private isHeldBack(): boolean {
+    const connection = this.connection
+    const sendBuffer = connection.sendBuffer
+    const quota = Math.min(connection.limits.receiveMaximum, connection.settings.inFlightLimit)
+    if (connection.exchanges.count >= quota) return true // [MQTT-3.3.4-7] [MQTT-4.9.0-2]
+    // Loading what cannot leave costs a read of flash; half a buffer is a fair chance.
+    return !sendBuffer.isEmpty && !sendBuffer.hasRoom(sendBuffer.bytes.length >> 1)
+  }
+
+  /** False when the lane has no record, or the one it has must wait. */
+  private sendFrom(lane: InFlight): boolean {
+    const queue = lane.queue
     const number = queue.next()
     if (number === 0) return false
     const state = queue.window.state(number)
     if (state === RELEASED) return true // its PUBREL was due from the start
-    if (this.mustWait(number)) {
+    const connection = this.connection
+    const packetId = lane.packetIdOf(number)
+    if (connection.state.owed.has(packetId) || connection.exchanges.abandoned.has(packetId)) {
       queue.leave()
       return false
     }
     const status = queue.load(number)
     if (status !== OK) return status !== ERR_STORAGE
-    return this.sendPublish(number, state)
+    return this.sendPublish(lane, number, state)
   }
 
-  /** What holds a PUBLISH back before its record is even loaded. */
-  private mustWait(number: number): boolean {
-    const inFlight = this.connection.inFlight
-    const limits = this.connection.limits
-    const sendBuffer = this.connection.sendBuffer
-    const settings = this.connection.settings
-    const state = this.connection.state
-    const quota = Math.min(limits.receiveMaximum, settings.inFlightLimit)
-    if (inFlight.count >= quota) return true // [MQTT-3.3.4-7] [MQTT-4.9.0-2]
-    // Loading what cannot leave costs a read of flash; half a buffer is a fair chance.
-    if (!sendBuffer.isEmpty && !sendBuffer.hasRoom(sendBuffer.bytes.length >> 1)) return true
-    const packetId = packetIdOf(number)
-    return state.owed.has(packetId) || inFlight.abandoned.has(packetId)
-  }
-
-  private sendPublish(number: number, state: number): boolean {
+  private sendPublish(lane: InFlight, number: number, state: number): boolean {
     const connection = this.connection
-    const queue = connection.queue
+    const queue = lane.queue
     const sendBuffer = connection.sendBuffer
     const settings = connection.settings
     const record = queue.record
@@ -192,9 +205,9 @@ export class Outbound {
     const propertiesLength = version === V5 ? record.propertiesLength : 0
     const qos = record.qos
     const size = publishSize(topicLength, qos, propertiesLength, record.payloadLength, version)
-    const isRepeat = state === SENT || this.mayHaveBeenSent(number)
+    const isRepeat = state === SENT || lane.mayHaveBeenSent(number)
 
-    const reason = this.unsendable(size, isRepeat)
+    const reason = this.unsendable(queue, size, isRepeat)
     if (reason !== OK) {
       const counter = reason === ERR_EXPIRED ? DROPPED_EXPIRED : DROPPED_REFUSED
       queue.drop(number, reason, counter, 0)
@@ -215,31 +228,30 @@ export class Outbound {
       topic,
       topicAt,
       topicLength,
-      packetIdOf(number),
+      lane.packetIdOf(number),
       propertiesLength,
       record.payloadLength,
       settings.system,
     )
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
-    if (propertiesLength > 0) this.reduceExpiry(bytes, at, propertiesLength)
+    if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loadedAge)
     at += propertiesLength
     settings.system.copy(bytes, at, log.buffer, record.payloadAt, record.payloadLength)
     sendBuffer.added(at + record.payloadLength)
-    if (connection.inFlight.count === 0) connection.progressAt = connection.now
+    if (connection.exchanges.count === 0) connection.progressAt = connection.now
     if (qos > 0) {
       queue.markSent(number)
-      connection.inFlight.published(number, qos)
+      lane.published(number, qos)
     } else {
       queue.complete(number)
     }
-    connection.events.emitTicket(MESSAGE_SENT, number, OK, 0)
+    connection.events.emitTicket(MESSAGE_SENT, lane.ticketOf(number), OK, 0)
     return true
   }
 
   /** Why this broker will never take the loaded message, or OK. */
-  private unsendable(size: number, isRepeat: boolean): Status {
+  private unsendable(queue: OutgoingQueue, size: number, isRepeat: boolean): Status {
     const limits = this.connection.limits
-    const queue = this.connection.queue
     const sendBuffer = this.connection.sendBuffer
     const record = queue.record
     if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
@@ -255,22 +267,12 @@ export class Outbound {
     if (expiryAt < 0) return OK
     return queue.loadedAge >= readUint32(buffer, expiryAt) ? ERR_EXPIRED : OK
   }
-
-  /** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
-  private reduceExpiry(bytes: Uint8Array, at: number, length: number): void {
-    const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-    if (expiryAt < 0) return
-    const age = this.connection.queue.loadedAge
-    const seconds = readUint32(bytes, expiryAt)
-    writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
-  }
 }
 
-/** How far the last boot can have sent, as far as flash tells. */
-function resumeEnd(queue: OutgoingQueue, lag: number): number {
-  // Where marks tell what was sent, nothing has to be assumed.
-  if (queue.keepsSent || !queue.state.sessionMayExist || queue.isEmpty) return 0
-  // Its window began further on than the last mark says, by so many acknowledgements.
-  const end = (queue.window.base + WINDOW_SPAN + lag) >>> 0
-  return isBefore(end, queue.log.nextNumber) ? end : queue.log.nextNumber
+/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
+function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
+  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+  if (expiryAt < 0) return
+  const seconds = readUint32(bytes, expiryAt)
+  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }

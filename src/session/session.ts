@@ -52,7 +52,6 @@ export class Session {
   readonly connection: Connection
   private readonly settings: Settings
   private readonly events: Events
-  private readonly queue: OutgoingQueue
   private readonly inbound: Inbound
   private readonly outbound: Outbound
   private readonly handshake: Handshake
@@ -66,11 +65,10 @@ export class Session {
   /** LEAVING: DISCONNECT has not found room in the send buffer yet. */
   private isDisconnectDue: boolean
 
-  constructor(settings: Settings, events: Events, queue: OutgoingQueue) {
+  constructor(settings: Settings, events: Events, queues: OutgoingQueue[]) {
     this.settings = settings
     this.events = events
-    this.queue = queue
-    this.connection = new Connection(settings, events, queue)
+    this.connection = new Connection(settings, events, queues)
     this.outbound = new Outbound(this.connection, PACKETS_PER_POLL)
     this.inbound = new Inbound(this.connection)
     this.handshake = new Handshake(this.connection, this.outbound)
@@ -81,7 +79,10 @@ export class Session {
     this.retryAt = 0
     this.isStopping = false
     this.isDisconnectDue = false
-    queue.listener = new Drops(this.connection, this.outbound)
+    const lanes = this.connection.lanes
+    for (let index = 0; index < lanes.length; index++) {
+      lanes[index]!.queue.listener = new Drops(this.connection, lanes[index]!)
+    }
   }
 
   get isConnected(): boolean {
@@ -110,10 +111,15 @@ export class Session {
     this.connection.now = now
     if (this.isStopping && this.phase !== STOPPED && this.phase !== LEAVING) this.leave()
     const waitMs = this.step(now)
-    const markMs = this.queue.tend(now)
-    // Erasing takes long: only when there is nothing to send or handle.
-    if (waitMs > 0 && this.queue.log.maintain()) return 0
-    return Math.max(0, Math.min(waitMs, markMs))
+    const lanes = this.connection.lanes
+    let soonestMs = waitMs
+    for (let index = 0; index < lanes.length; index++) {
+      const queue = lanes[index]!.queue
+      soonestMs = Math.min(soonestMs, queue.tend(now))
+      // Erasing takes long: only when there is nothing to send or handle.
+      if (waitMs > 0 && queue.log.maintain()) soonestMs = 0
+    }
+    return Math.max(0, soonestMs)
   }
 
   /** See `Outbound.beginNow`. */
@@ -198,8 +204,12 @@ export class Session {
 
   /** Hands bytes to the transport. A PUBLISH leaves after its mark, where one is kept of it. */
   private flush(): Status {
-    const status = this.queue.makeSendsDurable()
-    return status === OK ? this.connection.sendBuffer.flush(this.settings.transport) : status
+    const lanes = this.connection.lanes
+    for (let index = 0; index < lanes.length; index++) {
+      const status = lanes[index]!.queue.makeSendsDurable()
+      if (status !== OK) return status
+    }
+    return this.connection.sendBuffer.flush(this.settings.transport)
   }
 
   /** Reads and handles packets: true when there may be more right now. */
@@ -262,7 +272,7 @@ export class Session {
       return leftMs
     }
     let waitMs = Infinity
-    if (settings.ackTimeoutMs > 0 && connection.inFlight.count > 0) {
+    if (settings.ackTimeoutMs > 0 && connection.exchanges.count > 0) {
       waitMs = connection.progressAt + settings.ackTimeoutMs - now
       if (waitMs <= 0) connection.fail(ERR_CLOSED)
     }
@@ -350,7 +360,7 @@ export class Session {
     }
     this.settings.transport.close()
     this.enter(STOPPED)
-    this.queue.flush()
+    this.connection.flushQueues()
   }
 
   private awaitLeft(): number {
@@ -371,7 +381,7 @@ export class Session {
     transport.close()
     buffer.clear()
     this.enter(STOPPED)
-    this.queue.flush()
+    this.connection.flushQueues()
     if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)
     return Infinity
   }

@@ -10,7 +10,7 @@ import { ERR_SPACE, REASON_PACKET_TOO_LARGE } from '../codec/protocol.js'
 import { type Events, SESSION_SUBSCRIBED, SESSION_UNSUBSCRIBED } from '../events.js'
 import type { InboundMessage } from '../inbound-message.js'
 import { matches, sharedPrefix } from '../topic.js'
-import { FIRST_SUBSCRIBE_ID } from './in-flight.js'
+import { FIRST_SUBSCRIBE_ID } from './exchanges.js'
 import type { SendBuffer } from './send-buffer.js'
 
 export type MessageHandler = (message: InboundMessage) => void

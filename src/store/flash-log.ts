@@ -89,6 +89,10 @@ export class FlashLog implements OutgoingLog {
     return this.ring.sequence
   }
 
+  get writeOffset(): number {
+    return this.writer.offset
+  }
+
   reserve(length: number): Status {
     return this.writer.reserve(length)
   }
@@ -190,6 +194,11 @@ export class FlashLog implements OutgoingLog {
   /** The sector whose marks `mount` found in force: see `FlashStore`. */
   get markSector(): number {
     return this.recovery.markSector
+  }
+
+  /** Where in that sector the MARK stands; 0: in the header. */
+  get markOffset(): number {
+    return this.recovery.markOffset
   }
 
   /** Erases that delayed an append, a reservation or a mark since the last mount. */

@@ -45,6 +45,8 @@ export class FlashRecovery {
 
   /** Sequence number of the sector whose MARK, or header where it needs none, was in force. */
   markSector: number
+  /** Where in the sector that MARK stands; 0: the header. */
+  markOffset: number
 
   constructor(
     region: FlashRegion,
@@ -66,6 +68,7 @@ export class FlashRecovery {
     this.base = 0
     this.flags = 0
     this.markSector = 0
+    this.markOffset = 0
     this.markAt = 0
     this.markSalt = 0
     this.timeBase = 0
@@ -114,7 +117,9 @@ export class FlashRecovery {
     let sequence = this.sequence
     let isFlagged = (this.flags & MARK_FOLLOWS) !== 0
     for (let round = 0; round < this.region.sectorCount; round++) {
+      this.markOffset = this.markAt
       if (this.markAt > 0 && this.loadMark(window, sector, sequence)) break
+      this.markOffset = 0
       if (!isFlagged) break
       // The power was cut between the header and its MARK: the sector before has the newest one.
       sequence = (sequence - 1) >>> 0

@@ -6,16 +6,18 @@ import {
   ERR_FORMAT,
   ERR_HOOK,
   ERR_IDENTITY,
+  ERR_LANES,
   ERR_STORAGE,
   OK,
   type Status,
 } from '../status.js'
 import { ExchangeWindow, isBefore } from './exchange-window.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
-import { BlankCheck } from './flash-region.js'
+import { BlankCheck, FlashRegion } from './flash-region.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
+import type { LaneState } from './session-state.js'
 import { SessionStore } from './session-store.js'
-import type { Storage } from './storage-face.js'
+import type { LaneSpace, LaneStore, Storage } from './storage-face.js'
 
 /**
  * FlashStore: what an application makes of a flash partition and gives to the client as `storage`.
@@ -25,7 +27,8 @@ import type { Storage } from './storage-face.js'
 
 const SESSION_SECTORS = 2
 /** Fewer leave no room for messages beside the reserve for marks and the sector being erased. */
-const LEAST_SECTORS = 8
+const LEAST_LANE = 6
+const LEAST_SECTORS = SESSION_SECTORS + LEAST_LANE
 const LEAST_BUFFER = 512
 const DEFAULT_BUFFER = 1024
 
@@ -38,12 +41,26 @@ export interface FlashStoreOptions {
   readonly maxTopic?: number
 }
 
-export class FlashStore implements Storage {
+/** One lane's log and window. */
+class FlashLane implements LaneStore {
   readonly log: FlashLog
-  readonly state: SessionStore
   readonly window: ExchangeWindow
+
+  constructor(log: FlashLog) {
+    this.log = log
+    this.window = new ExchangeWindow()
+  }
+}
+
+export class FlashStore implements Storage {
+  lanes: FlashLane[]
+  readonly state: SessionStore
+  /** All sectors behind the session store, whatever lane they belong to. */
+  private readonly area: FlashRegion
   private readonly flash: ReadWriteStorage
   private readonly system: System
+  private readonly hooks: StorageHooks | null
+  private readonly maxTopic: number
   private readonly buffer: Uint8Array
   private isMounted: boolean
 
@@ -59,20 +76,24 @@ export class FlashStore implements Storage {
     if (hooks !== null) checkRange('hooks.growth', hooks.growth, 0, 64)
     this.flash = flash
     this.system = system
+    this.hooks = hooks
+    this.maxTopic = maxTopic
     this.buffer = new Uint8Array(bufferSize)
-    this.window = new ExchangeWindow()
-    this.log = new FlashLog(
-      flash,
-      SESSION_SECTORS,
-      flash.capacity / flash.eraseSize - SESSION_SECTORS,
-      1,
-      system,
-      this.buffer,
-      hooks,
-      maxTopic,
-    )
+    const sectorCount = flash.capacity / flash.eraseSize - SESSION_SECTORS
+    this.area = new FlashRegion(flash, system, hooks, 0, SESSION_SECTORS, sectorCount)
+    this.lanes = []
     this.state = new SessionStore(flash, system, hooks, this.buffer)
     this.isMounted = false
+    this.layOut(oneLane())
+  }
+
+  /** Log and window of the first lane. */
+  get log(): FlashLog {
+    return this.lanes[0]!.log
+  }
+
+  get window(): ExchangeWindow {
+    return this.lanes[0]!.window
   }
 
   /** Whom the store belongs to, in words, also after `mount` refused with ERR_IDENTITY. */
@@ -80,12 +101,18 @@ export class FlashStore implements Storage {
     return '"' + this.state.clientId + '" at ' + this.state.brokers
   }
 
+  /** See `Storage`: the names of the lanes with their sectors. */
+  get layout(): string {
+    return this.state.layout
+  }
+
   /** See `Storage`. ERR_TOO_LARGE: the identity does not fit a sector or the buffer. */
-  mount(clientId: string, brokers: string): Status {
+  mount(clientId: string, brokers: string, lanes?: LaneSpace[]): Status {
     if (this.isMounted) return ERR_BUSY
     const state = this.state
     const sectors = state.sectors
     const salt = this.system.random()
+    const layout = this.layOut(lanes ?? oneLane())
     const failedReads = this.failedReads
     const kind = sectors.inspect()
     if (kind === HEADER_FORMAT) return ERR_FORMAT
@@ -100,23 +127,80 @@ export class FlashStore implements Storage {
       if (status < 0) return status
     } else if (state.clientId !== clientId || state.brokers !== brokers) {
       return ERR_IDENTITY
+    } else if (state.layout !== layout) {
+      return ERR_LANES
     }
-    status = state.take(clientId, brokers, this.system.random())
+    state.setLaneCount(this.lanes.length)
+    status = state.take(clientId, brokers, layout, this.system.random())
     if (status < 0) return status
     const storeId = sectors.region.storeId
     sectors.region.bootSalt = salt
-    status = this.log.mount(storeId, salt, this.window)
-    if (status < 0) return status
-    this.applyMark()
-    this.applyDropped()
+    for (let index = 0; index < this.lanes.length; index++) {
+      const lane = this.lanes[index]!
+      status = lane.log.mount(storeId, salt, lane.window)
+      if (status < 0) return status
+      applyMark(lane, state.lanes[index]!)
+    }
     // The new owner: whoever opened the store before us finds it out at its next save.
     status = state.save()
     this.isMounted = status === OK
     return status
   }
 
+  /**
+   * Divides the sectors among the lanes and returns the division as text. Throws an Error that
+   * names the lane when one does not fit.
+   */
+  private layOut(spaces: LaneSpace[]): string {
+    const sectorSize = this.flash.eraseSize
+    const total = this.area.sectorCount
+    let asked = 0
+    let shareCount = 0
+    for (let index = 0; index < spaces.length; index++) {
+      const bytes = spaces[index]!.bytes
+      if (bytes === 0) shareCount++
+      asked += Math.ceil(bytes / sectorSize)
+    }
+    const share = shareCount === 0 ? 0 : Math.floor((total - asked) / shareCount)
+    let layout = ''
+    let first = SESSION_SECTORS
+    const lanes: FlashLane[] = []
+    for (let index = 0; index < spaces.length; index++) {
+      const space = spaces[index]!
+      const count = space.bytes === 0 ? share : Math.ceil(space.bytes / sectorSize)
+      checkLane(space, index, count, sectorSize, first - SESSION_SECTORS + count - total)
+      const present = this.lanes[index]
+      const isKept =
+        present !== undefined &&
+        present.log.region.firstSector === first &&
+        present.log.region.sectorCount === count
+      lanes.push(isKept ? present : new FlashLane(this.makeLog(index + 1, first, count)))
+      if (space.name !== '') layout += (index > 0 ? ' ' : '') + space.name + ':' + count
+      first += count
+    }
+    this.lanes = lanes
+    return layout
+  }
+
+  private makeLog(region: number, firstSector: number, sectorCount: number): FlashLog {
+    return new FlashLog(
+      this.flash,
+      firstSector,
+      sectorCount,
+      region,
+      this.system,
+      this.buffer,
+      this.hooks,
+      this.maxTopic,
+    )
+  }
+
   private get failedReads(): number {
-    return this.state.sectors.region.failedReads + this.log.region.failedReads
+    let count = this.state.sectors.region.failedReads + this.area.failedReads
+    for (let index = 0; index < this.lanes.length; index++) {
+      count += this.lanes[index]!.log.region.failedReads
+    }
+    return count
   }
 
   /** Gives the store back; it can be mounted again. Nothing needs to be written. */
@@ -144,58 +228,89 @@ export class FlashStore implements Storage {
    * them. If all is blank, but for what a power loss left of a first format, a new store begins.
    */
   private adopt(): Status {
-    const log = this.log.region
+    const area = this.area
     const state = this.state
     state.clear()
     // The store id may change: no state may stand behind a header that has another one.
     state.sectors.close()
-    for (let sector = 0; sector < log.sectorCount; sector++) {
-      const kind = log.readHeader(sector)
+    for (let sector = 0; sector < area.sectorCount; sector++) {
+      const kind = area.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT
-      if (kind !== HEADER_VALID || log.header.region !== log.region) continue
-      state.sectors.region.storeId = log.header.storeId
+      if (kind !== HEADER_VALID || area.header.region === 0) continue
+      if (area.header.region !== this.regionAt(SESSION_SECTORS + sector)) return ERR_LANES
+      if (!state.recovered) state.sectors.region.storeId = area.header.storeId
       state.recovered = true
-      return OK
     }
-    const check = new BlankCheck(log, this.buffer)
+    if (state.recovered) return OK
+    const check = new BlankCheck(area, this.buffer)
     const size = this.flash.eraseSize
     if (!check.isBlank(size, this.flash.capacity - size)) return ERR_FOREIGN
     state.sectors.region.storeId = this.system.random()
     return OK
   }
 
-  /** A mark that found no room in the log counts until a later sector of the log has one. */
-  private applyMark(): void {
-    const state = this.state
-    if (state.markLength === 0) return
-    const base = this.window.base
-    const isNewest = !isBefore(state.markSector, this.log.markSector)
-    if (isNewest && this.window.decode(state.mark, 0, state.markLength)) {
-      if (isBefore(this.window.base, base)) this.window.moveBase(base)
-      // No later mark may stand in that sector, or it would count for less than this one.
-      this.log.skipTo(this.log.nextNumber)
-      this.log.release(this.window.base)
-      this.log.rewind(this.window.base)
-    } else {
-      state.markLength = 0
+  /** The region that a sector of the partition belongs to; 0: none. */
+  private regionAt(sector: number): number {
+    for (let index = 0; index < this.lanes.length; index++) {
+      const region = this.lanes[index]!.log.region
+      if (sector - region.firstSector < region.sectorCount) return region.region
     }
+    return 0
   }
+}
 
-  /** What was dropped stays dropped, though the power went before a MARK said so. */
-  private applyDropped(): void {
-    const through = this.state.droppedThrough
-    if (through === 0) return
-    if (isBefore(this.log.nextNumber, through)) this.log.skipTo(through)
-    if (!isBefore(this.window.base, through)) return
-    this.window.moveBase(through)
-    this.log.release(through)
-    this.log.rewind(through)
+/** A store without lanes: one log in the whole partition. */
+function oneLane(): LaneSpace[] {
+  return [{ name: '', bytes: 0 }]
+}
+
+/** A mark in the session store counts until the log has one that was written later. */
+function applyMark(lane: FlashLane, state: LaneState): void {
+  if (state.markLength === 0) return
+  const log = lane.log
+  const window = lane.window
+  const base = window.base
+  const isNewest =
+    state.markSector === log.markSector
+      ? log.markOffset < state.markOffset
+      : isBefore(log.markSector, state.markSector)
+  if (!isNewest || !window.decode(state.mark, 0, state.markLength)) {
+    state.markLength = 0
+    return
   }
+  if (isBefore(window.base, base)) window.moveBase(base)
+  if (isBefore(log.nextNumber, window.base)) log.skipTo(window.base)
+  log.release(window.base)
+  log.rewind(window.base)
 }
 
 function checkRange(name: string, value: number, least: number, most: number): void {
   if (value >= least && value <= most && Math.floor(value) === value) return
   throw new Error('FlashStore: ' + name + ' is ' + value + ', not ' + least + ' to ' + most)
+}
+
+function checkLane(
+  lane: LaneSpace,
+  index: number,
+  count: number,
+  sectorSize: number,
+  excess: number,
+): void {
+  if (count >= LEAST_LANE && excess <= 0) return
+  throw new Error(
+    'option "lanes[' +
+      index +
+      '].bytes" of "' +
+      lane.name +
+      '" makes ' +
+      count +
+      ' sectors of ' +
+      sectorSize +
+      ' bytes; ' +
+      (excess > 0
+        ? 'the storage has ' + excess + ' too few for all lanes'
+        : 'a lane needs ' + LEAST_LANE + ' at least'),
+  )
 }
 
 function checkPowerOfTwo(name: string, value: number, least: number, most: number): void {

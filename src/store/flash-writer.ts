@@ -191,10 +191,7 @@ export class FlashWriter {
     this.region.forgetTopic()
     if (this.offset + this.saltSize() + size <= this.region.sectorSize) return this.storeMark()
     // The header of a new sector carries the base, and a MARK follows it where one is needed.
-    const status = this.begin(true)
-    // The session store takes the mark then. It is newer than all in this sector, and stays so.
-    if (status === ERR_FULL) this.close()
-    return status
+    return this.begin(true)
   }
 
   /** Erases ahead; true when something was done. */

@@ -28,6 +28,8 @@ export class MessageSource {
   properties: Uint8Array
   propertiesLength: number
   payloadLength: number
+  /** The place of the lane it goes to. */
+  lane: number
   /** The number this topic had last in the sector `hintSector`; 0: none. */
   topicHint: number
   hintSector: number
@@ -39,6 +41,7 @@ export class MessageSource {
     this.properties = properties
     this.propertiesLength = properties.length
     this.payloadLength = 0
+    this.lane = 0
     this.topicHint = 0
     this.hintSector = 0
   }

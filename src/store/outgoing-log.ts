@@ -44,8 +44,9 @@ export interface OutgoingLog {
     hint: number,
     hintSector: number,
   ): number
-  /** Sequence number of the sector being written. */
+  /** Sequence number of the sector being written, and where in it the next record begins. */
   readonly writeSector: number
+  readonly writeOffset: number
 
   /**
    * Seconds between the time base of the sector being written and `seconds`, 0 to 65,535. Stores a

@@ -64,42 +64,61 @@ export class PacketIdSet {
 /** Packet Identifiers a set may hold; a limit on what a broker can make us remember. */
 export const PACKET_ID_SET_LIMIT = 64
 
-export class SessionState {
-  /** Inbound QoS 2 messages handed over and not yet released by PUBREL. */
-  readonly inbound: PacketIdSet
-  /** Outgoing QoS 2 exchanges whose message was dropped and that are still owed a PUBREL. */
-  readonly owed: PacketIdSet
+/** What must survive of one lane beside its log. */
+export class LaneState {
   /** Messages dropped, by DROPPED_ reason, since the store was formatted. */
   readonly dropped: Uint32Array
-  /** Every record before this number is complete or was dropped; 0: no record was dropped. */
-  droppedThrough: number
   /**
-   * A mark for which the log had no room: the window's stored form, and the sequence number of the
-   * sector that was written last then. It holds until the log begins another sector.
+   * The window's stored form as it was when a counter changed or the log had no room for a MARK, so
+   * that both become durable in one record; and where the log ended then: a MARK further on is
+   * newer.
    */
   readonly mark: Uint8Array
   /** Bytes of it; 0: none. */
   markLength: number
   markSector: number
+  markOffset: number
+
+  constructor() {
+    this.dropped = new Uint32Array(DROPPED_REASONS)
+    this.mark = new Uint8Array(WINDOW_BYTES)
+    this.markLength = 0
+    this.markSector = 0
+    this.markOffset = 0
+  }
+
+  /** Takes the window over; the log ends at `offset` of the sector with this sequence number. */
+  takeMark(window: ExchangeWindow, sector: number, offset: number): void {
+    this.markLength = window.encode(this.mark, 0)
+    this.markSector = sector
+    this.markOffset = offset
+  }
+
+  clear(): void {
+    this.dropped.fill(0)
+    this.markLength = 0
+  }
+}
+
+export class SessionState {
+  /** Inbound QoS 2 messages handed over and not yet released by PUBREL. */
+  readonly inbound: PacketIdSet
+  /** Outgoing QoS 2 exchanges whose message was dropped and that are still owed a PUBREL. */
+  readonly owed: PacketIdSet
+  /** One for each lane, in the order of the options. */
+  lanes: LaneState[]
   /** True from a CONNACK on, until the session was ended by us or lost by the broker. */
   sessionMayExist: boolean
 
   constructor() {
     this.inbound = new PacketIdSet(PACKET_ID_SET_LIMIT)
     this.owed = new PacketIdSet(PACKET_ID_SET_LIMIT)
-    this.dropped = new Uint32Array(DROPPED_REASONS)
-    this.droppedThrough = 0
-    this.mark = new Uint8Array(WINDOW_BYTES)
-    this.markLength = 0
-    this.markSector = 0
+    this.lanes = [new LaneState()]
     this.sessionMayExist = false
   }
 
-  /** Makes a mark durable here, because the log is full. As `save`. */
-  saveMark(window: ExchangeWindow, sector: number): Status {
-    this.markLength = window.encode(this.mark, 0)
-    this.markSector = sector
-    return this.save()
+  setLaneCount(count: number): void {
+    while (this.lanes.length < count) this.lanes.push(new LaneState())
   }
 
   /** Makes all fields durable at once: OK, ERR_STORAGE, ERR_BUSY or ERR_HOOK. */

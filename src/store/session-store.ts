@@ -15,7 +15,7 @@ import { WINDOW_BYTES } from './exchange-window.js'
 import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { RECORD_HEADER, STATE } from './flash-record.js'
 import type { SectorScan } from './sector-scan.js'
-import { type PacketIdSet, SessionState } from './session-state.js'
+import { DROPPED_REASONS, type LaneState, type PacketIdSet, SessionState } from './session-state.js'
 import { StateSectors } from './state-sectors.js'
 
 /**
@@ -24,22 +24,30 @@ import { StateSectors } from './state-sectors.js'
  * valid one wins. Where the maps stand is the business of `StateSectors`.
  */
 
+/** Bytes in front of a mark: sequence number and offset of the log's end. */
+const MARK_PLACE = 8
 const KEY_CLIENT = 1
 const KEY_BROKERS = 2
 const KEY_OWNER = 3
 const KEY_INBOUND = 4
 const KEY_OWED = 5
 const KEY_DROPPED = 6
-const KEY_DROPPED_THROUGH = 7
+const KEY_LANES = 7
 const KEY_MAY_EXIST = 8
-const KEY_MARK = 9
+const KEY_MARKS = 9
+/** More lanes than a store can have are not read. */
+const STORED_LANES = 8
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
-const FIXED_BYTES = 72 + 4 + 4 + WINDOW_BYTES
+const FIXED_BYTES = 40
+/** The same for each lane: counters, and the mark with its head and place. */
+const LANE_BYTES = 2 + 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES
 
 export class SessionStore extends SessionState {
   /** Who the store belongs to, as found by `load` or given to `take`. */
   clientId: string
   brokers: string
+  /** Names and sizes of the lanes, as text; '' for a log without lanes. */
+  layout: string
   /** Random number of the boot that opened the store last. */
   owner: number
   /** True when the session state was unreadable and was made anew around the messages. */
@@ -48,6 +56,7 @@ export class SessionStore extends SessionState {
   private readonly cursor: CborCursor
   private clientBytes: Uint8Array
   private brokersBytes: Uint8Array
+  private layoutBytes: Uint8Array
 
   constructor(
     storage: ReadWriteStorage,
@@ -58,12 +67,14 @@ export class SessionStore extends SessionState {
     super()
     this.clientId = ''
     this.brokers = ''
+    this.layout = ''
     this.owner = 0
     this.recovered = false
     this.sectors = new StateSectors(storage, system, hooks, buffer)
     this.cursor = new CborCursor(buffer)
     this.clientBytes = new Uint8Array(0)
     this.brokersBytes = new Uint8Array(0)
+    this.layoutBytes = new Uint8Array(0)
   }
 
   /** Reads the newest state: OK, ERR_CORRUPT when there is none, ERR_HOOK when it is refused. */
@@ -74,19 +85,21 @@ export class SessionStore extends SessionState {
   }
 
   /** Sets the identity and gets the buffer its records need. ERR_TOO_LARGE: no sector takes it. */
-  take(clientId: string, brokers: string, owner: number): Status {
-    const clientSize = utf8Size(clientId)
-    const brokersSize = utf8Size(brokers)
+  take(clientId: string, brokers: string, layout: string, owner: number): Status {
+    const client = bytesOf(clientId)
+    const broker = bytesOf(brokers)
+    const lanes = bytesOf(layout)
     const tables = 2 * (this.inbound.packetIds.length + this.owed.packetIds.length)
-    const most = FIXED_BYTES + clientSize + brokersSize + tables
-    if (clientSize < 0 || brokersSize < 0 || !this.sectors.holdsState(most)) return ERR_TOO_LARGE
+    const text = client.length + broker.length + lanes.length
+    const most = FIXED_BYTES + this.lanes.length * LANE_BYTES + text + tables
+    if (!this.sectors.holdsState(most)) return ERR_TOO_LARGE
     this.clientId = clientId
     this.brokers = brokers
+    this.layout = layout
     this.owner = owner
-    this.clientBytes = new Uint8Array(clientSize)
-    writeUtf8(this.clientBytes, 0, clientId)
-    this.brokersBytes = new Uint8Array(brokersSize)
-    writeUtf8(this.brokersBytes, 0, brokers)
+    this.clientBytes = client
+    this.brokersBytes = broker
+    this.layoutBytes = lanes
     return OK
   }
 
@@ -94,9 +107,7 @@ export class SessionStore extends SessionState {
   clear(): void {
     this.inbound.clear()
     this.owed.clear()
-    this.dropped.fill(0)
-    this.droppedThrough = 0
-    this.markLength = 0
+    for (let lane = 0; lane < this.lanes.length; lane++) this.lanes[lane]!.clear()
     this.sessionMayExist = false
   }
 
@@ -119,26 +130,24 @@ export class SessionStore extends SessionState {
     at = writeCborHead(target, at, CBOR_UNSIGNED, this.owner)
     at = this.writeSet(target, at, KEY_INBOUND, this.inbound)
     at = this.writeSet(target, at, KEY_OWED, this.owed)
-    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_DROPPED)
-    at = writeCborHead(target, at, CBOR_ARRAY, this.dropped.length)
-    for (let reason = 0; reason < this.dropped.length; reason++) {
-      at = writeCborHead(target, at, CBOR_UNSIGNED, this.dropped[reason]!)
-    }
-    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_DROPPED_THROUGH)
-    at = writeCborHead(target, at, CBOR_UNSIGNED, this.droppedThrough)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MAY_EXIST)
     at = writeCborHead(target, at, CBOR_UNSIGNED, this.sessionMayExist ? 1 : 0)
-    return this.writeMark(target, at) - targetAt
+    return this.writeLanes(target, at) - targetAt
   }
 
-  private writeMark(target: Uint8Array, at: number): number {
-    const length = this.markLength
-    let next = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MARK)
-    next = writeCborHead(target, next, CBOR_BYTES, length === 0 ? 0 : 4 + length)
-    if (length === 0) return next
-    writeUint32(target, next, this.markSector)
-    for (let index = 0; index < length; index++) target[next + 4 + index] = this.mark[index]!
-    return next + 4 + length
+  private writeLanes(target: Uint8Array, targetAt: number): number {
+    const lanes = this.lanes
+    let at = this.writeString(target, targetAt, KEY_LANES, this.layoutBytes)
+    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_DROPPED)
+    at = writeCborHead(target, at, CBOR_ARRAY, lanes.length * DROPPED_REASONS)
+    for (let index = 0; index < lanes.length * DROPPED_REASONS; index++) {
+      const dropped = lanes[Math.floor(index / DROPPED_REASONS)]!.dropped
+      at = writeCborHead(target, at, CBOR_UNSIGNED, dropped[index % DROPPED_REASONS]!)
+    }
+    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MARKS)
+    at = writeCborHead(target, at, CBOR_ARRAY, lanes.length)
+    for (let lane = 0; lane < lanes.length; lane++) at = writeMark(target, at, lanes[lane]!)
+    return at
   }
 
   private writeString(target: Uint8Array, at: number, key: number, bytes: Uint8Array): number {
@@ -174,47 +183,82 @@ export class SessionStore extends SessionState {
   }
 
   private readValue(cursor: CborCursor, key: number, source: Uint8Array): boolean {
-    if (key < KEY_CLIENT || key > KEY_MARK) return cursor.skip()
+    if (key < KEY_CLIENT || key > KEY_MARKS) return cursor.skip()
     if (!cursor.next()) return false
     const major = cursor.major
     const value = cursor.value
-    if (key === KEY_CLIENT || key === KEY_BROKERS) {
+    if (key === KEY_CLIENT || key === KEY_BROKERS || key === KEY_LANES) {
       if (major !== CBOR_TEXT) return false
       const text = readUtf8(source, cursor.at, value)
       if (key === KEY_CLIENT) this.clientId = text
-      else this.brokers = text
+      else if (key === KEY_BROKERS) this.brokers = text
+      else this.layout = text
       cursor.at += value
       return true
     }
     if (key === KEY_INBOUND) return major === CBOR_BYTES && readSet(cursor, source, this.inbound)
     if (key === KEY_OWED) return major === CBOR_BYTES && readSet(cursor, source, this.owed)
-    if (key === KEY_MARK) return major === CBOR_BYTES && this.readMark(cursor, source)
-    if (key === KEY_DROPPED) {
-      if (major !== CBOR_ARRAY) return false
-      for (let reason = 0; reason < value; reason++) {
-        if (!cursor.next() || cursor.major !== CBOR_UNSIGNED) return false
-        if (reason < this.dropped.length) this.dropped[reason] = cursor.value
-      }
-      return true
-    }
+    if (key === KEY_MARKS) return major === CBOR_ARRAY && this.readMarks(cursor, value, source)
+    if (key === KEY_DROPPED) return major === CBOR_ARRAY && this.readDropped(cursor, value)
     if (major !== CBOR_UNSIGNED) return false
     if (key === KEY_OWNER) this.owner = value
-    else if (key === KEY_DROPPED_THROUGH) this.droppedThrough = value
     else this.sessionMayExist = value === 1
     return true
   }
 
-  private readMark(cursor: CborCursor, source: Uint8Array): boolean {
-    const stored = cursor.value
-    if (stored !== 0 && (stored < 8 || stored > 4 + WINDOW_BYTES)) return false
-    this.markLength = stored === 0 ? 0 : stored - 4
-    if (stored > 0) this.markSector = readUint32(source, cursor.at)
-    for (let index = 0; index < this.markLength; index++) {
-      this.mark[index] = source[cursor.at + 4 + index]!
+  private readDropped(cursor: CborCursor, count: number): boolean {
+    this.setLaneCount(Math.min(STORED_LANES, Math.floor(count / DROPPED_REASONS)))
+    for (let index = 0; index < count; index++) {
+      if (!cursor.next() || cursor.major !== CBOR_UNSIGNED) return false
+      const lane = this.lanes[Math.floor(index / DROPPED_REASONS)]
+      if (lane !== undefined) lane.dropped[index % DROPPED_REASONS] = cursor.value
     }
-    cursor.at += stored
     return true
   }
+
+  private readMarks(cursor: CborCursor, count: number, source: Uint8Array): boolean {
+    this.setLaneCount(Math.min(STORED_LANES, count))
+    for (let index = 0; index < count; index++) {
+      if (!cursor.next() || cursor.major !== CBOR_BYTES) return false
+      const lane = this.lanes[index]
+      if (lane !== undefined && !readMark(cursor, source, lane)) return false
+    }
+    return true
+  }
+}
+
+/** UTF-8 of a text that the options have checked. */
+function bytesOf(text: string): Uint8Array {
+  const size = utf8Size(text)
+  const bytes = new Uint8Array(size < 0 ? 65536 : size)
+  writeUtf8(bytes, 0, text)
+  return bytes
+}
+
+function writeMark(target: Uint8Array, targetAt: number, lane: LaneState): number {
+  const length = lane.markLength
+  let at = writeCborHead(target, targetAt, CBOR_BYTES, length === 0 ? 0 : MARK_PLACE + length)
+  if (length === 0) return at
+  writeUint32(target, at, lane.markSector)
+  writeUint32(target, at + 4, lane.markOffset)
+  at += MARK_PLACE
+  for (let index = 0; index < length; index++) target[at + index] = lane.mark[index]!
+  return at + length
+}
+
+function readMark(cursor: CborCursor, source: Uint8Array, lane: LaneState): boolean {
+  const stored = cursor.value
+  if (stored !== 0 && (stored < MARK_PLACE + 4 || stored > MARK_PLACE + WINDOW_BYTES)) return false
+  lane.markLength = stored === 0 ? 0 : stored - MARK_PLACE
+  if (stored > 0) {
+    lane.markSector = readUint32(source, cursor.at)
+    lane.markOffset = readUint32(source, cursor.at + 4)
+  }
+  for (let index = 0; index < lane.markLength; index++) {
+    lane.mark[index] = source[cursor.at + MARK_PLACE + index]!
+  }
+  cursor.at += stored
+  return true
 }
 
 function readSet(cursor: CborCursor, source: Uint8Array, set: PacketIdSet): boolean {

@@ -7,15 +7,30 @@ import type { SessionState } from './session-state.js'
  * Storage: what the option `storage` must offer. `FlashStore` is the one implementation; the core
  * knows this face only, so that a bundle without storage holds no flash code.
  */
-export interface Storage {
+export interface LaneSpace {
+  readonly name: string
+  /** Its part of the storage in bytes, rounded up to sectors; 0: an equal share of the rest. */
+  readonly bytes: number
+}
+
+/** Where one lane keeps its messages, and how far the oldest have come. */
+export interface LaneStore {
   readonly log: OutgoingLog
-  readonly state: SessionState
   readonly window: ExchangeWindow
+}
+
+export interface Storage {
+  /** One for each lane, from `mount` on. */
+  readonly lanes: LaneStore[]
+  readonly state: SessionState
   /** Whom the store belongs to, in words: client identifier and brokers. */
   readonly identity: string
+  /** The lanes the store was made for, in words. */
+  readonly layout: string
   /**
    * Opens the store for this client and recovers what a power loss left. OK, or ERR_IDENTITY,
-   * ERR_FOREIGN, ERR_FORMAT, ERR_STORAGE, ERR_BUSY: then nothing was written.
+   * ERR_LANES, ERR_FOREIGN, ERR_FORMAT, ERR_STORAGE, ERR_BUSY: then nothing was written. Throws an
+   * Error when the lanes do not fit the storage.
    */
-  mount(clientId: string, brokers: string): Status
+  mount(clientId: string, brokers: string, lanes: LaneSpace[]): Status
 }

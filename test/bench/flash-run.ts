@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { FlashCounters, ManualSystem, NorFlash } from '../../hal/memory/index.js'
 import { OK } from '../../src/status.js'
-import { OutgoingQueue, OVERFLOW_REJECT } from '../../src/queue/outgoing-queue.js'
+import { onlyLane, OVERFLOW_REJECT } from '../../src/queue/lane.js'
+import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
 import { COMPLETE, ExchangeWindow } from '../../src/store/exchange-window.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from '../../src/store/flash-log.js'
 import { MessageSource } from '../../src/store/message-record.js'
@@ -136,7 +137,7 @@ export function measureInterned(writeSize: number, count: number) {
     window,
     state,
     system,
-    OVERFLOW_REJECT,
+    onlyLane(OVERFLOW_REJECT),
     ACK_BATCH,
     1000,
     false,

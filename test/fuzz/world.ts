@@ -2,6 +2,7 @@
  * One client among hostile bytes: its transport is the fuzzer's, its life is drawn from one seed.
  * After each packet the promises are checked that hold whatever a broker sends.
  */
+import { recount } from '../session/recount.js'
 import assert from 'node:assert/strict'
 import { ManualSystem, NorFlash, Random, ScriptedTransport } from '../../hal/memory/index.js'
 import { MqttClient } from '../../src/index.js'
@@ -166,7 +167,7 @@ export class World {
     })
     // A QoS 0 message that was queued settles when it was sent.
     client.on('message.sent', ({ ticket }) => {
-      if (client['queue'].window.state(ticket) === COMPLETE) this.settle(ticket)
+      if (client['queues'][0]!.window.state(ticket) === COMPLETE) this.settle(ticket)
     })
     client.on('session.lost', () => this.held.clear())
     client.on('client.connected', ({ sessionPresent }) => {
@@ -200,7 +201,7 @@ export class World {
   }
 
   private openTickets(): number[] {
-    const { window, log } = this.client['queue']
+    const { window, log } = this.client['queues'][0]!
     const tickets: number[] = []
     for (let number = window.base; number !== log.nextNumber; number = numberAfter(number)) {
       if (window.state(number) !== COMPLETE) tickets.push(number)
@@ -237,7 +238,7 @@ export class World {
   /** Whether a good broker could answer the CONNECT of this connection with Session Present 1. */
   private maySessionExist(): boolean {
     const isClean = (this.transport.sent[9]! & 2) !== 0
-    return !isClean && this.client['queue'].state.sessionMayExist
+    return !isClean && this.client['queues'][0]!.state.sessionMayExist
   }
 
   private draw(): Uint8Array {
@@ -314,8 +315,10 @@ export class World {
   }
 
   private check(): void {
-    const { inFlight } = this.client['session'].connection
-    if (this.client.isConnected) assert.equal(inFlight.count, inFlight.recount(), 'in flight')
+    const { connection } = this.client['session']
+    if (this.client.isConnected) {
+      assert.equal(connection.exchanges.count, recount(connection), 'in flight')
+    }
     const tickets = this.openTickets()
     assert.equal(tickets.length, this.open.size, 'accepted = acked + dropped + queued')
     for (const ticket of tickets) assert.ok(this.open.has(ticket), `ticket ${ticket}`)

@@ -2,6 +2,7 @@
  * What the tests of the known failures share: a device with its flash, and a broker model on the
  * other end of the wire that can lose the connection at any byte.
  */
+import { recount } from './recount.js'
 import assert from 'node:assert/strict'
 import { ManualSystem, NorFlash, Random } from '../../hal/memory/index.js'
 import type { ClientOptions } from '../../src/index.js'
@@ -48,13 +49,13 @@ export function message(qos: number, messageId: number, text: string, dup = fals
 /** What is counted as in flight must be what the window says, after whatever happened. */
 export function checkCounts(desk: Desk): void {
   if (!desk.client.isConnected) return
-  const inFlight = desk.client['session'].connection.inFlight
-  assert.equal(inFlight.count, inFlight.recount(), 'in flight, counted and recounted')
+  const connection = desk.client['session'].connection
+  assert.equal(connection.exchanges.count, recount(connection), 'in flight, counted and recounted')
 }
 
 /** Messages accepted and not settled, those behind an older open one not counted twice. */
 export function openCount(desk: Desk): number {
-  const { window, log } = desk.client['queue']
+  const { window, log } = desk.client['queues'][0]!
   let count = 0
   for (let number = window.base; number !== log.nextNumber; number = numberAfter(number)) {
     if (window.state(number) !== COMPLETE) count++

@@ -5,6 +5,7 @@
  */
 import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
 import { Handshake } from '../../src/session/handshake.js'
+import { Exchanges } from '../../src/session/exchanges.js'
 import { InFlight } from '../../src/session/in-flight.js'
 import { Inbound } from '../../src/session/inbound.js'
 import { Outbound } from '../../src/session/outbound.js'
@@ -54,22 +55,25 @@ const SENT = 3
 const MESSAGE = 1
 
 export const FAULTS: Fault[] = [
-  fault('DUP is left out after a reconnect', Outbound, 'sendPublish', (_, right, [number, state]) =>
-    right(number, state === SENT ? QUEUED : state),
+  fault(
+    'DUP is left out after a reconnect',
+    Outbound,
+    'sendPublish',
+    (_, right, [lane, number, state]) => right(lane, number, state === SENT ? QUEUED : state),
   ),
-  fault('DUP is left out after a reboot', Outbound, 'mayHaveBeenSent', () => false),
-  fault('DUP is set at the first sending', Outbound, 'sendPublish', (_, right, [number]) =>
-    right(number, SENT),
+  fault('DUP is left out after a reboot', InFlight, 'mayHaveBeenSent', () => false),
+  fault('DUP is set at the first sending', Outbound, 'sendPublish', (_, right, [lane, number]) =>
+    right(lane, number, SENT),
   ),
-  fault('Receive Maximum is ignored', Outbound, 'mustWait', () => false),
+  fault('Receive Maximum is ignored', Outbound, 'isHeldBack', () => false),
   fault(
     'the quota of a finished exchange is not returned',
     InFlight,
     'ended',
     (self, right, given) => {
-      const count = self.count
+      const { count } = self.exchanges
       right(...given)
-      self.count = count
+      self.exchanges.count = count
     },
   ),
   fault('PUBREL leaves before its mark is written', OutgoingQueue, 'makeReleasesDurable', () => 0),
@@ -122,12 +126,13 @@ export const FAULTS: Fault[] = [
     return number !== 0 && self.window.state(number + 1) === SENT ? number + 1 : number
   }),
   fault('PUBREC ends an exchange', Inbound, 'onPubrec', (self, _, [packet]) => {
-    const number = self.connection.inFlight.numberOf(packet.packetId)
-    if (number !== 0) self.acknowledged(number, 0)
+    const lane = self.connection.laneOf(packet.packetId)
+    const number = lane.numberOf(packet.packetId)
+    if (number !== 0) self.acknowledged(lane, number, 0)
   }),
-  fault('PUBRELs leave in the wrong order', InFlight, 'firstDue', (self, right) => {
+  fault('PUBRELs leave in the wrong order', Exchanges, 'firstDue', (self, right) => {
     if (self.dueCount < 2) return right()
-    const last = (self.dueStart + self.dueCount - 1) & 63
+    const last = (self.dueStart + self.dueCount - 1) & (self.due.length - 1)
     const first = self.due[self.dueStart]
     self.due[self.dueStart] = self.due[last]
     self.due[last] = first
@@ -152,10 +157,10 @@ export const FAULTS: Fault[] = [
     return status
   }),
   fault('a message is dropped without a word', Drops, 'onDropped', () => {}),
-  fault('drop counters are not saved', OutgoingQueue, 'saveState', () => {}),
-  fault('a refused message is sent again', Inbound, 'refused', (self, _, [number]) => {
-    self.connection.inFlight.ended(number, self.connection.queue.window.state(number))
-    self.connection.queue.window.setState(number, QUEUED)
+  fault('drop counters are not saved', OutgoingQueue, 'count', () => {}),
+  fault('a refused message is sent again', Inbound, 'refused', (_self, _, [lane, number]) => {
+    lane.ended(number, lane.queue.window.state(number))
+    lane.queue.window.setState(number, QUEUED)
   }),
   fault('PUBREC is sent twice', Inbound, 'answer', (_, right, given) => {
     right(...given)

@@ -2,6 +2,7 @@
  * A device of the simulated world: a flash chip that outlives its power cuts, and at each boot a
  * new client on it. It drives the client as a target does, publishes, and tells the ledger.
  */
+import { recount } from '../session/recount.js'
 import { ManualSystem, NorFlash, PowerCut, type Tear } from '../../hal/memory/index.js'
 import { MqttClient, type ClientOptions, type PublishOptions } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
@@ -241,17 +242,14 @@ export class Device implements BrokerWitness {
 
   /** What is true after every step. */
   private check(): void {
-    const inner = this.client as unknown as {
-      session: { connection: { inFlight: { count: number; recount(): number } } }
-      queue: { state: { inbound: { count: number }; owed: { count: number } } }
-    }
-    const { inFlight } = inner.session.connection
-    if (this.client!.isConnected && inFlight.count !== inFlight.recount()) {
-      violate(`in-flight count ${inFlight.count}, counted again ${inFlight.recount()}`)
+    const { connection } = this.client!['session']
+    const { count } = connection.exchanges
+    if (this.client!.isConnected && count !== recount(connection)) {
+      violate(`in-flight count ${count}, counted again ${recount(connection)}`)
     }
     // MQTT 3.1.1 cannot tell the broker a limit; there the size of the table is the bound.
     const limit = this.config.protocol === 5 ? this.config.client.receiveMaximum! : INBOUND_LIMIT
-    if (inner.queue.state.inbound.count > limit) {
+    if (connection.state.inbound.count > limit) {
       violate('more inbound QoS 2 identifiers than Receive Maximum')
     }
     if (this.hooks.repeated > 0) violate('a position was used twice: the nonce repeats')
@@ -379,7 +377,7 @@ export class Device implements BrokerWitness {
     const left = (store.log.nextNumber - store.window.base) >>> 0
     if (left !== 0) violate(`${left} complete messages come back after the last reboot`)
     let counted = 0
-    for (const count of store.state.dropped) counted += count
+    for (const lane of store.state.lanes) for (const count of lane.dropped) counted += count
     // Of a publish that the power cut the ticket is not known, though its message may be dropped;
     // and what was dropped right before a cut may have come back and been delivered.
     const { droppedCount, undecidedCount, revivedCount } = this.ledger
