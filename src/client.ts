@@ -17,7 +17,7 @@ import { type ClientOptions, Settings } from './options.js'
 import { type PayloadSink, Publisher } from './publisher.js'
 import type { Lane } from './queue/lane.js'
 import { OutgoingQueue } from './queue/outgoing-queue.js'
-import { RamLog } from './queue/ram-log.js'
+import { RamLog } from './store/ram-log.js'
 import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
 import { type ClientStats, makeStats } from './stats.js'
@@ -93,11 +93,14 @@ export class MqttClient implements PayloadSink {
     const kept = settings.storage ? settings.storage.lanes[lane.index]! : null
     const share = Math.floor(settings.queueSize / settings.lanes.length)
     return new OutgoingQueue(
-      kept ? kept.log : new RamLog(lane.bytes || share, settings.sendBufferSize, system),
+      kept
+        ? kept.log
+        : new RamLog(lane.bytes || share, new Uint8Array(settings.sendBufferSize), 0, system),
       kept ? kept.window : new ExchangeWindow(),
       this.state,
       system,
       lane,
+      kept ? kept.group : null,
       settings.ackBatch,
       settings.ackDelayMs,
       !settings.isRepublishing,
@@ -298,11 +301,13 @@ export class MqttClient implements PayloadSink {
   private commit(source: MessageSource, end: number): number {
     let ticket = 0
     if (this.isQueued(source)) {
-      ticket = this.queueOf(source).commit()
+      const queue = this.queueOf(source)
+      ticket = queue.commit()
       if (ticket < 0) return ticket
+      const isKept = queue.isKept(ticket)
       ticket = this.session.connection.lanes[source.lane]!.ticketOf(ticket)
       this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
-      if (this.settings.storage) this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
+      if (this.settings.storage && isKept) this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
     } else {
       this.session.connection.sendBuffer.added(end)
     }

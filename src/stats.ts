@@ -8,6 +8,7 @@ import {
   DROPPED_EXPIRED,
   DROPPED_FULL,
   DROPPED_REFUSED,
+  DROPPED_REPLACED,
   DROPPED_SESSION_LOST,
 } from './store/session-state.js'
 
@@ -18,6 +19,8 @@ export interface DropCounts {
   sessionLost: number
   refused: number
   damaged: number
+  /** Lanes with `replace-same-topic`: a newer message of the topic took its place. */
+  replaced: number
 }
 
 export interface LaneStats {
@@ -27,6 +30,8 @@ export interface LaneStats {
   /** Bytes the lane has left, headers included. */
   freeBytes: number
   dropped: DropCounts
+  /** Messages acknowledged before they touched flash, since start: writes that were saved. */
+  savedWrites: number
 }
 
 /** Figures of one moment, made new at each call of `stats`. */
@@ -69,7 +74,8 @@ export function makeStats(
     const queued = queue.depth
     const freeBytes = queue.log.freeBytes
     const dropped = dropCounts(queue.dropped)
-    stats.lanes.push({ name: queue.lane.name, queued, freeBytes, dropped })
+    const savedWrites = queue.savedCount
+    stats.lanes.push({ name: queue.lane.name, queued, freeBytes, dropped, savedWrites })
     stats.queued += queued
     stats.freeBytes += freeBytes
     for (let reason = 0; reason < total.length; reason++) {
@@ -87,5 +93,6 @@ function dropCounts(counts: Uint32Array): DropCounts {
     sessionLost: counts[DROPPED_SESSION_LOST]!,
     refused: counts[DROPPED_REFUSED]!,
     damaged: counts[DROPPED_DAMAGED]!,
+    replaced: counts[DROPPED_REPLACED]!,
   }
 }

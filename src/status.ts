@@ -33,6 +33,8 @@ export const ERR_FULL = -3001
 export const ERR_EXPIRED = -3002
 /** The message was the oldest of a full lane that drops its oldest. */
 export const ERR_DROPPED = -3003
+/** A newer message of the same topic took its place in a full lane. */
+export const ERR_REPLACED = -3004
 
 /** Transport: no connection, and this message may not wait for one. */
 export const ERR_OFFLINE = -4001
@@ -87,6 +89,8 @@ export function statusText(status: Status): string {
       return 'time to live ran out'
     case ERR_DROPPED:
       return 'dropped as the oldest of a full queue'
+    case ERR_REPLACED:
+      return 'replaced by a newer message of its topic'
     case ERR_OFFLINE:
       return 'not connected'
     case ERR_CLOSED:

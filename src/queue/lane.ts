@@ -40,9 +40,10 @@ export class Lane {
   readonly ttlSeconds: number
   /** DURABLE_ number. */
   readonly durability: number
-  /** Bytes of RAM for messages that are not on flash, and milliseconds until they are. */
+  /** Bytes of RAM for messages that are not on flash, and milliseconds until they are; 0: none. */
   readonly groupBytes: number
   readonly groupMs: number
+  readonly isForOffline: boolean
   /** A lane with a higher number goes first. */
   readonly priority: number
 
@@ -67,7 +68,8 @@ export class Lane {
     this.overflow = overflow
     this.ttlSeconds = ttlSeconds
     this.durability = durability
-    this.groupBytes = groupBytes
+    this.groupBytes = durability === DURABLE_EACH ? 0 : groupBytes
+    this.isForOffline = durability === DURABLE_OFFLINE
     this.groupMs = groupMs
     this.priority = priority
   }

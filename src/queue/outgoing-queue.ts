@@ -6,7 +6,7 @@
  * decides what happens when the log is full and when marks become durable. It knows nothing of
  * packets and connections: the session tells it what became of a message.
  */
-import { ERR_CORRUPT, ERR_FULL, ERR_STORAGE, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_STORAGE, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
 import {
   COMPLETE,
@@ -18,28 +18,28 @@ import {
   SENT,
   WINDOW_SPAN,
 } from '../store/exchange-window.js'
-import {
-  MessageRecord,
-  type MessageSource,
-  messageSize,
-  writeMessageHead,
-} from '../store/message-record.js'
-import type { OutgoingLog } from '../store/outgoing-log.js'
-import type { Lane } from './lane.js'
+import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
+import type { GroupControl, OutgoingLog } from '../store/outgoing-log.js'
+import { placeMessage } from '../store/place-message.js'
+import { type Lane, OVERFLOW_REPLACE } from './lane.js'
+import { LatestTopics } from './latest-topics.js'
 import { type FullQueue, Overflow } from './overflow.js'
+import { LoadedMessage } from './loaded-message.js'
+import { Marks } from './marks.js'
+import { QueueClock } from './queue-clock.js'
 import type { QueueListener } from './queue-listener.js'
-import { DROPPED_DAMAGED, type LaneState, type SessionState } from '../store/session-state.js'
-
-/** Times below this were taken without a wall clock (docs/FLASH-FORMAT.md, section 4.1). */
-const FIRST_WALL_SECONDS = 1000000000
+import { DROPPED_DAMAGED, type SessionState } from '../store/session-state.js'
 
 export class OutgoingQueue implements FullQueue {
   readonly log: OutgoingLog
   readonly window: ExchangeWindow
   readonly state: SessionState
   readonly lane: Lane
-  /** The record `peek` found, taken apart; valid until the next call of the queue. */
-  readonly record: MessageRecord
+  readonly marks: Marks
+  /** Messages dropped, by DROPPED_ reason. */
+  readonly dropped: Uint32Array
+  /** The message `load` found, taken apart. */
+  readonly loaded: LoadedMessage
   /** Set by the session in its constructor. */
   listener: QueueListener | null
 
@@ -51,23 +51,23 @@ export class OutgoingQueue implements FullQueue {
   readonly keepsSent: boolean
 
   private readonly system: System
-  /** Makes the clock of `system.now` go on from the newest time the log knows. */
-  private readonly clockOffset: number
-  private readonly laneState: LaneState
+  private readonly clock: QueueClock
+  private readonly group: GroupControl | null
+  /** The newest message of each topic, where a newer one replaces the older. */
+  readonly latest: LatestTopics | null
+  /** A message with a time was queued. */
+  private hasTimes: boolean
+  /** The message between `begin` and `commit`. */
+  private pending: MessageSource | null
+  private resumeAt: number
+  /** message.persisted was sent for every record before this number. */
+  private reportedTo: number
+  /** When the oldest record was appended that is in RAM only, or -1. */
+  private heldAt: number
   private readonly overflow: Overflow
-  private readonly ackBatch: number
-  private readonly ackDelayMs: number
   /** The record `next` returned last, and the number the log should come to next. */
   private current: number
   private expected: number
-  /** Records completed since the last durable mark. */
-  private unmarkedCount: number
-  private markDueAt: number
-  /** A release mark that must be durable before PUBREL leaves. */
-  private isReleaseUnmarked: boolean
-  private isSendUnmarked: boolean
-  /** A message was dropped; its counter and its mark are not durable yet. */
-  private isDropUnsaved: boolean
   /** The body being built: its length, and the record's topic number for the publisher's hint. */
   private bodyLength: number
 
@@ -77,6 +77,7 @@ export class OutgoingQueue implements FullQueue {
     state: SessionState,
     system: System,
     lane: Lane,
+    group: GroupControl | null,
     ackBatch: number,
     ackDelayMs: number,
     keepsSent: boolean,
@@ -85,28 +86,34 @@ export class OutgoingQueue implements FullQueue {
     this.window = window
     this.state = state
     this.lane = lane
-    this.laneState = state.lanes[lane.index]!
+    const laneState = state.lanes[lane.index]!
+    this.dropped = laneState.dropped
+    this.marks = new Marks(log, window, state, laneState, ackBatch, ackDelayMs)
+    this.group = group
+    this.latest = lane.overflow === OVERFLOW_REPLACE ? new LatestTopics(system) : null
+    this.hasTimes = log.timeBase !== 0
+    this.pending = null
+    this.resumeAt = 0
+    this.reportedTo = log.storedEnd
+    this.heldAt = -1
     this.overflow = new Overflow(this)
-    this.record = new MessageRecord()
+    this.clock = new QueueClock(system, log.timeBase)
+    this.loaded = new LoadedMessage(log, this.clock, lane.ttlSeconds)
     this.listener = null
     this.keepsSent = keepsSent
     window.keepsSent = keepsSent
     this.system = system
-    // After a time with a wall clock a new count begins: it must not be taken for the wall clock.
-    const newest = log.timeBase < FIRST_WALL_SECONDS ? log.timeBase : 0
-    this.clockOffset = newest + 1 - Math.floor(system.now() / 1000)
-    this.ackBatch = ackBatch
-    this.ackDelayMs = ackDelayMs
     this.current = 0
     this.expected = window.base
-    this.unmarkedCount = 0
-    this.markDueAt = -1
-    this.isReleaseUnmarked = false
-    this.isSendUnmarked = false
-    this.isDropUnsaved = false
     this.bodyLength = 0
     log.release(window.base)
     this.rewind()
+  }
+
+  /** Tells `listener` what becomes of messages; called once, by the session. */
+  listen(listener: QueueListener): void {
+    this.listener = listener
+    this.marks.listener = listener
   }
 
   /** Messages accepted and not complete, counting damaged ones not yet met. */
@@ -119,9 +126,45 @@ export class OutgoingQueue implements FullQueue {
     return count
   }
 
-  /** Messages dropped, by DROPPED_ reason. */
-  get dropped(): Uint32Array {
-    return this.laneState.dropped
+  // For `Overflow`
+
+  /** Starts reading at the oldest message; `resume` goes back to where the session reads. */
+  startSweep(): void {
+    this.resumeAt = this.expected
+    this.rewind()
+  }
+
+  resume(): void {
+    if (isBefore(this.resumeAt, this.window.base)) this.resumeAt = this.window.base
+    this.log.rewind(this.resumeAt)
+    this.expected = this.resumeAt
+  }
+
+  /** True when the oldest messages may have expired. */
+  get hasExpiry(): boolean {
+    return this.hasTimes
+  }
+
+  /** The next message that was never sent, loaded; 0: none, or one that must stay. */
+  nextUnsent(): number {
+    const number = this.next()
+    if (number === 0 || this.window.state(number) !== QUEUED) return 0
+    if (this.listener!.mayBeKnown(number)) return 0
+    return this.load(number) === OK ? number : 0
+  }
+
+  /** True when a newer message of the loaded one's topic is in the lane. */
+  isReplaced(number: number): boolean {
+    const latest = this.latest
+    const loaded = this.loaded
+    return (
+      latest !== null && latest.hasNewer(number, loaded.topic, loaded.topicAt, loaded.topicLength)
+    )
+  }
+
+  /** Messages that were acknowledged before they touched flash, since start. */
+  get savedCount(): number {
+    return this.group === null ? 0 : this.group.savedCount
   }
 
   /** True when nothing waits and nothing is in flight. */
@@ -129,54 +172,70 @@ export class OutgoingQueue implements FullQueue {
     return this.window.base === this.log.nextNumber
   }
 
-  /** Seconds on the clock that record times are on; see `loadedAge`. */
-  get seconds(): number {
-    const wall = this.system.wallSeconds()
-    return wall > 0 ? wall : Math.floor(this.system.now() / 1000) + this.clockOffset
-  }
-
   // Enqueue: begin, fill in the payload, commit.
 
   /**
    * Makes room and writes all of the record but the payload. Returns where in `log.buffer` the
-   * payload of `message.payloadLength` bytes goes, or ERR_TOO_LARGE, ERR_FULL, ERR_STORAGE,
-   * ERR_HOOK. `isTimed` keeps the time of queueing, for messages that expire.
+   * payload of `message.payloadLength` bytes goes, or ERR_TOO_LARGE, ERR_FULL, ERR_DROPPED,
+   * ERR_STORAGE, ERR_HOOK. `isTimed` keeps the time of queueing, for messages that expire.
    */
   begin(message: MessageSource, isTimed: boolean): number {
-    const log = this.log
-    // Topic number and time belong to a sector. Storing either can fill it, and then the next one
-    // needs both again: the second round starts in an empty sector and always fits.
-    for (let round = 0; round < 3; round++) {
-      const status = this.overflow.makeRoom(messageSize(message, 1, isTimed ? 0 : -1))
-      if (status !== OK) return status
-      const sector = log.writeSector
-      const topicNumber = log.topicNumber(
-        message.topic,
-        0,
-        message.topicLength,
-        message.topicHint,
-        message.hintSector,
-      )
-      if (topicNumber < 0) return topicNumber
-      let timeDelta = -1
-      if (isTimed) {
-        timeDelta = log.timeDelta(this.seconds)
-        if (timeDelta < 0) return timeDelta
-      }
-      this.bodyLength = messageSize(message, topicNumber, timeDelta)
-      const fit = this.overflow.makeRoom(this.bodyLength)
-      if (fit !== OK) return fit
-      if (log.writeSector !== sector) continue
-      message.topicHint = topicNumber
-      message.hintSector = sector
-      return writeMessageHead(log.buffer, log.bodyAt, message, topicNumber, timeDelta, this.system)
-    }
-    return ERR_FULL
+    // Exactly once needs the message on flash before its PUBLISH leaves.
+    if (this.group !== null) this.group.mustKeep = (message.flags & MESSAGE_QOS) === 2
+    const seconds = isTimed || this.lane.ttlSeconds > 0 ? this.clock.seconds : -1
+    if (seconds >= 0) this.hasTimes = true
+    this.pending = message
+    const at = placeMessage(this.log, this.overflow, message, seconds, this.system)
+    this.bodyLength = at - this.log.bodyAt + message.payloadLength
+    return at
   }
 
   /** Appends what `begin` started, its payload filled in: the ticket, or a negative status. */
   commit(): number {
-    return this.log.append(this.bodyLength)
+    const number = this.log.append(this.bodyLength)
+    if (number < 0) return number
+    // The first record that is in RAM only starts the time until its group is written.
+    if (this.heldAt < 0 && !this.isKept(number)) this.heldAt = this.system.now()
+    if (this.group !== null) this.reportKept(number)
+    const message = this.pending!
+    if (this.latest) {
+      this.latest.note(number, message.topic, message.topicAt, message.topicLength)
+    }
+    return number
+  }
+
+  /** True when the record is where it survives a power loss. */
+  isKept(number: number): boolean {
+    return isBefore(number, this.log.storedEnd)
+  }
+
+  /** Tells a group whether there is a connection; without one, what is held is written. */
+  setOnline(isOnline: boolean): void {
+    if (this.group === null) return
+    this.group.isOnline = isOnline
+    if (!isOnline) this.keepHeld()
+  }
+
+  /** Writes what is in RAM only, and reports each message that is kept from now on. */
+  private keepHeld(): Status {
+    const group = this.group
+    if (group === null || group.heldCount === 0) return OK
+    const status = this.overflow.keep(group)
+    // What could not be written is tried again after the same time.
+    this.heldAt = status === OK ? -1 : this.system.now()
+    this.reportKept(0)
+    return status
+  }
+
+  /** Reports the records that are kept since the last call, but for `number`: its publisher does. */
+  private reportKept(number: number): void {
+    const end = this.log.storedEnd
+    let kept = this.reportedTo
+    if (isBefore(kept, this.window.base)) kept = this.window.base
+    for (; isBefore(kept, end); kept = numberAfter(kept)) {
+      if (kept !== number) this.listener!.onPersisted(kept)
+    }
+    this.reportedTo = end
   }
 
   // Reading, for the session's outgoing side.
@@ -221,18 +280,11 @@ export class OutgoingQueue implements FullQueue {
   }
 
   /**
-   * Loads the message `next` returned into `record`: OK; ERR_CORRUPT or ERR_HOOK, then it was
+   * Loads the message `next` returned into `loaded`: OK; ERR_CORRUPT or ERR_HOOK, then it was
    * damaged and is dropped; ERR_STORAGE, then it may be readable later and comes again.
    */
   load(number: number): Status {
-    const log = this.log
-    let status = log.load()
-    if (status === OK) {
-      status = this.record.parse(log.buffer, log.loadedAt, log.loadedLength)
-      if (status === OK && this.record.topicNumber > 0) {
-        status = log.loadTopic(this.record.topicNumber)
-      }
-    }
+    const status = this.loaded.load()
     if (status === ERR_STORAGE) {
       this.leave()
       this.listener!.onStorageFailed(status)
@@ -242,48 +294,29 @@ export class OutgoingQueue implements FullQueue {
     return status
   }
 
-  /** Seconds the loaded message has waited as far as is known; 0 when it has no time. */
-  get loadedAge(): number {
-    if (this.record.timeDelta < 0) return 0
-    const queuedAt = this.log.loadedTimeBase + this.record.timeDelta
-    const seconds = this.seconds
-    // A time with the wall clock and one without it have nothing in common.
-    if (queuedAt < FIRST_WALL_SECONDS !== seconds < FIRST_WALL_SECONDS) return 0
-    return seconds > queuedAt ? seconds - queuedAt : 0
-  }
-
   // What became of a message.
 
   markSent(number: number): void {
     this.window.setState(number, SENT)
-    if (this.keepsSent) this.isSendUnmarked = true
+    if (this.keepsSent) this.marks.sent()
   }
 
-  /** With `keepsSent`: call it before bytes of what was marked as sent leave. */
-  makeSendsDurable(): Status {
-    return this.isSendUnmarked ? this.writeMark() : OK
-  }
-
-  /** QoS 2: PUBREC came. PUBREL may leave only after `makeReleasesDurable` returned OK. */
+  /** QoS 2: PUBREC came. PUBREL may leave only after `marks.makeReleasesDurable` returned OK. */
   markReleased(number: number): void {
     this.window.setState(number, RELEASED)
-    this.isReleaseUnmarked = true
-  }
-
-  makeReleasesDurable(): Status {
-    return this.isReleaseUnmarked ? this.writeMark() : OK
+    this.marks.released()
   }
 
   /** The exchange has ended: the message never comes back. */
   complete(number: number): void {
     this.window.setState(number, COMPLETE)
-    this.unmarkedCount++
+    this.marks.completed()
     this.window.slide(this.log.nextNumber)
   }
 
   /** Ends the exchange without the broker, counts it and reports it. */
   drop(number: number, status: Status, reason: number, reasonCode: number): void {
-    this.count(reason)
+    this.marks.count(reason)
     this.listener!.onDropping(number, this.window.state(number), status)
     this.complete(number)
     this.listener!.onDropped(number, status, reasonCode)
@@ -297,65 +330,31 @@ export class OutgoingQueue implements FullQueue {
       const state = window.state(number)
       if (state === SENT || state === RELEASED) window.setState(number, QUEUED)
     }
-    this.unmarkedCount++ // RELEASED may stand on flash
+    this.marks.completed() // RELEASED may stand on flash
   }
 
-  // Durability of marks, and work in the background.
+  // Durability, and work in the background.
 
-  /** Writes the mark that is due; returns milliseconds until one will be, or Infinity. */
+  /** Writes what is due; returns milliseconds until something will be, or Infinity. */
   tend(now: number): number {
-    this.saveDrops()
-    if (this.unmarkedCount === 0) return Infinity
-    if (this.markDueAt < 0) this.markDueAt = now + this.ackDelayMs
-    if (this.unmarkedCount < this.ackBatch && now < this.markDueAt) return this.markDueAt - now
-    this.writeMark()
-    return Infinity
+    return Math.min(this.marks.tend(now), this.tendHeld(now))
+  }
+
+  private tendHeld(now: number): number {
+    const group = this.group
+    if (group === null || group.heldCount === 0) this.heldAt = -1
+    if (this.heldAt < 0 || this.lane.isForOffline) return Infinity
+    const leftMs = this.heldAt + this.lane.groupMs - now
+    if (leftMs > 0) return leftMs
+    this.keepHeld()
+    return this.heldAt < 0 ? Infinity : this.lane.groupMs
   }
 
   /** Makes everything durable that is not: OK or the reason why not. */
   flush(): Status {
-    return this.unmarkedCount > 0 || this.isReleaseUnmarked ? this.writeMark() : OK
-  }
-
-  /** Counts a message that is dropped; durable with the next mark. */
-  count(reason: number): void {
-    const dropped = this.laneState.dropped
-    dropped[reason] = dropped[reason]! + 1
-    this.isDropUnsaved = true
-  }
-
-  /** Makes counters durable: a new sector, which takes the marks along, must not come first. */
-  saveDrops(): Status {
-    return this.isDropUnsaved ? this.writeMark() : OK
-  }
-
-  /** Makes marks durable that may free sectors: true when there were any and it went well. */
-  freeByMark(): boolean {
-    return this.unmarkedCount > 0 && this.writeMark() === OK
-  }
-
-  private writeMark(): Status {
-    const log = this.log
-    // A counter and the mark that the message is gone become durable together, in the session
-    // store: so no power loss makes it count twice, or not at all.
-    let status = this.isDropUnsaved ? ERR_FULL : log.writeMark(this.window)
-    if (status === ERR_FULL) {
-      this.laneState.takeMark(this.window, log.writeSector, log.writeOffset)
-      status = this.state.save()
-    }
-    this.isDropUnsaved = false
-    this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
-    this.markDueAt = -1
-    if (status !== OK) {
-      this.listener!.onStorageFailed(status)
-      return status
-    }
-    this.isReleaseUnmarked = false
-    this.isSendUnmarked = false
-    // Not before: a sector is erased only when flash says that nothing in it is needed, or a power
-    // loss in the erase would show messages as damaged that are complete.
-    this.log.release(this.window.base)
-    return status
+    const status = this.keepHeld()
+    const marked = this.marks.flush()
+    return status === OK ? marked : status
   }
 
   /**

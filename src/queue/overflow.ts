@@ -3,12 +3,19 @@
  *
  * What it gives up it counts and reports through the queue. It knows nothing of packets.
  */
-import { ERR_DROPPED, ERR_FULL, OK, type Status } from '../status.js'
+import { ERR_DROPPED, ERR_EXPIRED, ERR_FULL, ERR_REPLACED, OK, type Status } from '../status.js'
 import { COMPLETE, type ExchangeWindow, isBefore, numberAfter } from '../store/exchange-window.js'
-import { DROPPED_FULL } from '../store/session-state.js'
-import type { OutgoingLog } from '../store/outgoing-log.js'
-import { type Lane, OVERFLOW_DROP_OLDEST } from './lane.js'
+import type { GroupControl, OutgoingLog } from '../store/outgoing-log.js'
+import type { RoomMaker } from '../store/place-message.js'
+import { DROPPED_EXPIRED, DROPPED_FULL, DROPPED_REPLACED } from '../store/session-state.js'
+import { type Lane, OVERFLOW_DROP_NEWEST, OVERFLOW_REJECT, OVERFLOW_REPLACE } from './lane.js'
+import type { LatestTopics } from './latest-topics.js'
+import type { LoadedMessage } from './loaded-message.js'
+import type { Marks } from './marks.js'
 import type { QueueListener } from './queue-listener.js'
+
+/** Messages looked at to make room for one, so that a publish is bounded. */
+const SWEEP_LIMIT = 256
 
 /** What must be known of a queue, and done to it, to make room in it. */
 export interface FullQueue {
@@ -16,15 +23,22 @@ export interface FullQueue {
   readonly window: ExchangeWindow
   readonly lane: Lane
   readonly listener: QueueListener | null
-  /** Counts a message that is dropped; durable with the next mark. */
-  count(reason: number): void
-  /** Makes the counters durable. */
-  saveDrops(): Status
-  /** Makes marks durable that may free sectors: true when there were any and it went well. */
-  freeByMark(): boolean
+  readonly latest: LatestTopics | null
+  /** True when the oldest messages may have expired. */
+  readonly hasExpiry: boolean
+  readonly marks: Marks
+  /** Starts reading at the oldest message; `resume` goes back to where the session reads. */
+  startSweep(): void
+  resume(): void
+  /** The next message that was never sent, loaded; 0: none, or one that must stay. */
+  nextUnsent(): number
+  readonly loaded: LoadedMessage
+  /** True when a newer message of the loaded one's topic is in the lane. */
+  isReplaced(number: number): boolean
+  drop(number: number, status: Status, reason: number, reasonCode: number): void
 }
 
-export class Overflow {
+export class Overflow implements RoomMaker {
   private readonly queue: FullQueue
 
   constructor(queue: FullQueue) {
@@ -35,12 +49,55 @@ export class Overflow {
   makeRoom(length: number): Status {
     const queue = this.queue
     const log = queue.log
-    queue.saveDrops()
+    queue.marks.saveDrops()
     let status = log.reserve(length)
-    if (status === ERR_FULL && queue.freeByMark()) status = log.reserve(length)
-    if (queue.lane.overflow !== OVERFLOW_DROP_OLDEST) return status
-    while (status === ERR_FULL && this.dropOldest()) status = log.reserve(length)
+    if (status !== ERR_FULL) return status
+    if (queue.marks.freeByMark()) status = log.reserve(length)
+    while (status === ERR_FULL && this.giveUp()) status = log.reserve(length)
+    if (status !== ERR_FULL || queue.lane.overflow !== OVERFLOW_DROP_NEWEST) return status
+    queue.marks.count(DROPPED_FULL)
+    queue.listener!.onDropped(0, ERR_DROPPED, 0)
+    return ERR_DROPPED
+  }
+
+  /** Writes what a group holds in RAM, with room made as for a new message. */
+  keep(group: GroupControl): Status {
+    const queue = this.queue
+    queue.marks.saveDrops()
+    let status = group.keep()
+    if (status === ERR_FULL && queue.marks.freeByMark()) status = group.keep()
+    while (status === ERR_FULL && this.giveUp()) status = group.keep()
     return status
+  }
+
+  /** Gives something up as the lane's policy says: false when nothing may be, or can. */
+  private giveUp(): boolean {
+    const queue = this.queue
+    const overflow = queue.lane.overflow
+    if ((queue.hasExpiry || overflow === OVERFLOW_REPLACE) && this.sweep()) return true
+    const keepsOldest = overflow === OVERFLOW_REJECT || overflow === OVERFLOW_DROP_NEWEST
+    return !keepsOldest && this.dropOldest()
+  }
+
+  /**
+   * Gives up the oldest messages, one after the other, as long as they have expired or were
+   * replaced: what lies behind one that is wanted frees no room. True when some room became free.
+   */
+  private sweep(): boolean {
+    const queue = this.queue
+    const replaces = queue.lane.overflow === OVERFLOW_REPLACE
+    const free = queue.log.freeBytes
+    queue.startSweep()
+    for (let count = 0; count < SWEEP_LIMIT; count++) {
+      const number = queue.nextUnsent()
+      if (number === 0) break
+      if (queue.loaded.isExpired) queue.drop(number, ERR_EXPIRED, DROPPED_EXPIRED, 0)
+      else if (replaces && queue.isReplaced(number)) {
+        queue.drop(number, ERR_REPLACED, DROPPED_REPLACED, 0)
+      } else break
+    }
+    queue.resume()
+    return queue.marks.saveDrops() === OK && queue.log.freeBytes > free
   }
 
   /**
@@ -59,13 +116,13 @@ export class Overflow {
     for (; number !== stays; number = numberAfter(number)) {
       const state = window.state(number)
       if (state === COMPLETE) continue
-      queue.count(DROPPED_FULL)
+      queue.marks.count(DROPPED_FULL)
       listener.onDropping(number, state, ERR_DROPPED)
       listener.onDropped(number, ERR_DROPPED, 0)
     }
     window.moveBase(stays)
     window.slide(queue.log.nextNumber)
     // One record holds counters and base, so a power loss counts each message once.
-    return queue.saveDrops() === OK
+    return queue.marks.saveDrops() === OK
   }
 }

@@ -103,6 +103,13 @@ export class Connection {
     return this.lanes[Math.floor((packetId - 1) / LANE_IDS)] ?? this.lanes[0]!
   }
 
+  /** Tells the lanes whether messages may be held in RAM for a while. */
+  setOnline(isOnline: boolean): void {
+    for (let index = 0; index < this.lanes.length; index++) {
+      this.lanes[index]!.queue.setOnline(isOnline)
+    }
+  }
+
   /** Makes durable what waits to be, in all lanes: OK, or the first reason why not. */
   flushQueues(): Status {
     let status = OK

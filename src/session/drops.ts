@@ -4,9 +4,9 @@
  * The broker may know the exchange. Then its Packet Identifier stays blocked until the broker has
  * ended it, and its PUBLISH goes on counting against Receive Maximum.
  */
-import { MESSAGE_DROPPED, STORAGE_FAILED } from '../events.js'
+import { MESSAGE_DROPPED, MESSAGE_PERSISTED, STORAGE_FAILED } from '../events.js'
 import type { QueueListener } from '../queue/queue-listener.js'
-import { ERR_REFUSED, type Status } from '../status.js'
+import { ERR_REFUSED, OK, type Status } from '../status.js'
 import { COMPLETE, isBefore, QUEUED, RELEASED, WINDOW_SPAN } from '../store/exchange-window.js'
 import type { Connection } from './connection.js'
 import type { InFlight } from './in-flight.js'
@@ -37,6 +37,10 @@ export class Drops implements QueueListener {
     else lane.abandon(number, state)
   }
 
+  mayBeKnown(number: number): boolean {
+    return this.lane.mayHaveBeenSent(number)
+  }
+
   /** Each exchange that began takes a place among those owed their end; there are so many. */
   mayDropBefore(stays: number): boolean {
     const window = this.lane.queue.window
@@ -53,8 +57,13 @@ export class Drops implements QueueListener {
   }
 
   onDropped(number: number, status: Status, reasonCode: number): void {
-    const ticket = this.lane.ticketOf(number)
+    const ticket = number === 0 ? 0 : this.lane.ticketOf(number)
     this.connection.events.emitTicket(MESSAGE_DROPPED, ticket, status, reasonCode)
+  }
+
+  onPersisted(number: number): void {
+    const ticket = this.lane.ticketOf(number)
+    this.connection.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
   }
 
   onStorageFailed(status: Status): void {

@@ -131,7 +131,7 @@ export class Outbound {
     if (packetId === 0) return true
     // [MQTT-4.3.3-4]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
     for (let index = 0; index < connection.lanes.length; index++) {
-      if (connection.lanes[index]!.queue.makeReleasesDurable() !== OK) return false
+      if (connection.lanes[index]!.queue.marks.makeReleasesDurable() !== OK) return false
     }
     while (packetId !== 0) {
       if (!this.sendPubrel(packetId)) return false
@@ -195,12 +195,11 @@ export class Outbound {
     const queue = lane.queue
     const sendBuffer = connection.sendBuffer
     const settings = connection.settings
-    const record = queue.record
+    const record = queue.loaded.record
     const log = queue.log
-    const isInline = record.topicNumber === 0
-    const topic = isInline ? log.buffer : log.topicBuffer
-    const topicAt = isInline ? record.topicAt : log.topicAt
-    const topicLength = isInline ? record.topicLength : log.topicLength
+    const topic = queue.loaded.topic
+    const topicAt = queue.loaded.topicAt
+    const topicLength = queue.loaded.topicLength
     const version = settings.version
     const propertiesLength = version === V5 ? record.propertiesLength : 0
     const qos = record.qos
@@ -234,7 +233,7 @@ export class Outbound {
       settings.system,
     )
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
-    if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loadedAge)
+    if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loaded.age)
     at += propertiesLength
     settings.system.copy(bytes, at, log.buffer, record.payloadAt, record.payloadLength)
     sendBuffer.added(at + record.payloadLength)
@@ -253,19 +252,13 @@ export class Outbound {
   private unsendable(queue: OutgoingQueue, size: number, isRepeat: boolean): Status {
     const limits = this.connection.limits
     const sendBuffer = this.connection.sendBuffer
-    const record = queue.record
+    const record = queue.loaded.record
     if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
     if (size > limits.maximumPacketSize) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-15]
     if (record.qos > limits.maximumQos) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-11]
     if (record.retain === 1 && !limits.hasRetain) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-14]
     // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
-    if (isRepeat || record.propertiesLength === 0) return OK
-    const buffer = queue.log.buffer
-    const at = record.propertiesAt
-    const end = at + record.propertiesLength
-    const expiryAt = findProperty(buffer, at, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-    if (expiryAt < 0) return OK
-    return queue.loadedAge >= readUint32(buffer, expiryAt) ? ERR_EXPIRED : OK
+    return !isRepeat && queue.loaded.isExpired ? ERR_EXPIRED : OK
   }
 }
 

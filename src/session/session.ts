@@ -81,7 +81,7 @@ export class Session {
     this.isDisconnectDue = false
     const lanes = this.connection.lanes
     for (let index = 0; index < lanes.length; index++) {
-      lanes[index]!.queue.listener = new Drops(this.connection, lanes[index]!)
+      lanes[index]!.queue.listen(new Drops(this.connection, lanes[index]!))
     }
   }
 
@@ -206,7 +206,7 @@ export class Session {
   private flush(): Status {
     const lanes = this.connection.lanes
     for (let index = 0; index < lanes.length; index++) {
-      const status = lanes[index]!.queue.makeSendsDurable()
+      const status = lanes[index]!.queue.marks.makeSendsDurable()
       if (status !== OK) return status
     }
     return this.connection.sendBuffer.flush(this.settings.transport)
@@ -257,6 +257,7 @@ export class Session {
     } else if (this.handshake.onConnack(packet)) {
       this.backoff.reset()
       connection.progressAt = connection.now
+      connection.setOnline(true)
       this.enter(CONNECTED)
     }
   }
@@ -328,6 +329,7 @@ export class Session {
     transport.close()
     connection.sendBuffer.clear()
     connection.isConnected = false
+    connection.setOnline(false)
     const pauseMs = status === RESTART ? 0 : this.backoff.next()
     this.enter(WAITING)
     this.retryAt = connection.now + pauseMs
@@ -355,6 +357,7 @@ export class Session {
     if (this.phase === CONNECTED) {
       this.isDisconnectDue = true
       connection.isConnected = false
+      connection.setOnline(false)
       this.enter(LEAVING)
       return
     }

@@ -19,6 +19,8 @@
  * been sent.
  */
 
+import { readUint32, writeUint32 } from '../codec/bytes.js'
+
 /** Numbers the window spans; a power of two. Bounds the in-flight limit and a MARK's size. */
 export const WINDOW_SPAN = 64
 /** The largest stored form, in bytes. */
@@ -109,14 +111,16 @@ export class ExchangeWindow {
     return false
   }
 
-  /** Writes the stored form at `targetAt` and returns its bytes, 4 to WINDOW_BYTES. */
-  encode(target: Uint8Array, targetAt: number): number {
-    target[targetAt] = this.base >>> 24
-    target[targetAt + 1] = this.base >>> 16
-    target[targetAt + 2] = this.base >>> 8
-    target[targetAt + 3] = this.base
+  /**
+   * Writes the stored form at `targetAt` and returns its bytes, 4 to WINDOW_BYTES. It says nothing
+   * of records from `end` on: those are not on flash, and their numbers may be given again.
+   */
+  encode(target: Uint8Array, targetAt: number, end: number): number {
+    const base = this.storedBase(end)
+    writeUint32(target, targetAt, base)
     let length = 4
-    for (let index = 0; index < WINDOW_SPAN; index++) {
+    const count = Math.min((end - base) >>> 0, WINDOW_SPAN)
+    for (let index = 0; index < count; index++) {
       const at = targetAt + 4 + (index >> 2)
       if ((index & 3) === 0) target[at] = 0
       const state = this.states[(this.base + index) & (WINDOW_SPAN - 1)]!
@@ -131,18 +135,18 @@ export class ExchangeWindow {
   /** Reads the stored form. False when its length is impossible; the window is then unchanged. */
   decode(source: Uint8Array, sourceAt: number, length: number): boolean {
     if (length < 4 || length > WINDOW_BYTES) return false
-    const base =
-      ((source[sourceAt]! << 24) |
-        (source[sourceAt + 1]! << 16) |
-        (source[sourceAt + 2]! << 8) |
-        source[sourceAt + 3]!) >>>
-      0
+    const base = readUint32(source, sourceAt)
     this.reset(base)
     for (let index = 0; index < (length - 4) * 4; index++) {
       const bits = (source[sourceAt + 4 + (index >> 2)]! >> ((index & 3) * 2)) & 3
       if (bits !== QUEUED) this.setState(base + index, bits)
     }
     return true
+  }
+
+  /** The base as it may be stored beside a log that ends before `end`. */
+  storedBase(end: number): number {
+    return isBefore(end, this.base) ? end : this.base
   }
 
   private isMark(state: number): boolean {

@@ -85,6 +85,10 @@ export class FlashLog implements OutgoingLog {
     return this.writer.nextNumber
   }
 
+  get storedEnd(): number {
+    return this.writer.nextNumber
+  }
+
   get writeSector(): number {
     return this.ring.sequence
   }
@@ -162,6 +166,11 @@ export class FlashLog implements OutgoingLog {
 
   maintain(): boolean {
     return this.writer.maintain()
+  }
+
+  /** Every record is complete, and so are those before `number` that are not in the log. */
+  jumpTo(number: number): Status {
+    return this.writer.jumpTo(number)
   }
 
   /** Numbers before `number` are not used again: what they stood for may be known to a broker. */

@@ -24,8 +24,8 @@ import { TopicTable } from './topic-table.js'
  * It knows nothing of what is complete.
  */
 
-/** Bytes read of a record to see what it is: a whole CONTEXT, and a MARK without marks. */
-const PEEK = RECORD_HEADER + CONTEXT_BYTES
+/** Bytes read of a record to see what it is: a whole CONTEXT, and a MARK with few marks. */
+const PEEK = RECORD_HEADER + CONTEXT_BYTES + 4
 
 export class FlashReader {
   private readonly region: FlashRegion
@@ -284,9 +284,11 @@ export class FlashReader {
     stored: number,
   ): void {
     const bodyAt = sourceAt + RECORD_HEADER
-    if (type === CONTEXT && stored === CONTEXT_BYTES) {
+    if (type === CONTEXT && stored >= CONTEXT_BYTES) {
       this.salt = readUint32(source, bodyAt)
       this.timeBase = readUint32(source, bodyAt + 4)
+      // The scan has taken the numbers into account; its messages carry them.
+      if (stored > CONTEXT_BYTES) this.nextNumber = readUint32(source, bodyAt + 8)
     } else if (type === TOPIC && stored > 0) {
       // Behind hooks the number cannot be read here. Topics are numbered in their order, and the
       // number in the record is compared when the topic is loaded.

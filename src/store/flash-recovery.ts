@@ -42,6 +42,8 @@ export class FlashRecovery {
   private markAt: number
   private markSalt: number
   private timeBase: number
+  /** Records before this number are complete because a CONTEXT says so; 0: none does. */
+  private jumpedTo: number
 
   /** Sequence number of the sector whose MARK, or header where it needs none, was in force. */
   markSector: number
@@ -72,6 +74,7 @@ export class FlashRecovery {
     this.markAt = 0
     this.markSalt = 0
     this.timeBase = 0
+    this.jumpedTo = 0
   }
 
   /** Fills the window and sets writer and reader. `first...` count for a log without a sector. */
@@ -80,6 +83,7 @@ export class FlashRecovery {
     const reader = this.reader
     const failedReads = this.region.failedReads
     writer.topics.reset()
+    this.jumpedTo = 0
     if (!this.findNewest()) {
       window.reset(firstNumber)
       this.ring.startEmpty(firstSequence, firstNumber)
@@ -131,6 +135,7 @@ export class FlashRecovery {
     }
     this.markSector = sequence
     if (isBefore(window.base, this.base)) window.moveBase(this.base)
+    if (this.jumpedTo !== 0 && isBefore(window.base, this.jumpedTo)) window.moveBase(this.jumpedTo)
     if (isBefore(writer.nextNumber, window.base)) writer.skipTo(window.base)
   }
 
@@ -203,9 +208,13 @@ export class FlashRecovery {
       if (type === MARK) {
         this.markAt = scan.offset
         this.markSalt = salt
-      } else if (type === CONTEXT && scan.stored === CONTEXT_BYTES) {
+      } else if (type === CONTEXT && scan.stored >= CONTEXT_BYTES) {
         salt = readUint32(scan.buffer, bodyAt)
         this.timeBase = readUint32(scan.buffer, bodyAt + 4)
+        // All that stood before it was complete: as good as a MARK.
+        if (isNewest && scan.stored > CONTEXT_BYTES) {
+          this.jumpedTo = readUint32(scan.buffer, bodyAt + 8)
+        }
       } else if (type === TOPIC && isNewest && scan.stored > 0) {
         const hash = region.system.crc32(scan.buffer, bodyAt + 1, scan.stored - 1)
         topics.set(scan.buffer[bodyAt]!, scan.offset, hash, salt)

@@ -14,8 +14,10 @@ import {
 import { ExchangeWindow, isBefore } from './exchange-window.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
+import { GroupLog } from './group-log.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import type { LaneState } from './session-state.js'
+import type { GroupControl, OutgoingLog } from './outgoing-log.js'
 import { SessionStore } from './session-store.js'
 import type { LaneSpace, LaneStore, Storage } from './storage-face.js'
 
@@ -43,12 +45,27 @@ export interface FlashStoreOptions {
 
 /** One lane's log and window. */
 class FlashLane implements LaneStore {
-  readonly log: FlashLog
+  readonly flash: FlashLog
   readonly window: ExchangeWindow
+  log: OutgoingLog
+  group: GroupControl | null
 
-  constructor(log: FlashLog) {
-    this.log = log
+  constructor(flash: FlashLog) {
+    this.flash = flash
     this.window = new ExchangeWindow()
+    this.log = flash
+    this.group = null
+  }
+
+  /** After the log was recovered: what is appended waits in RAM first. */
+  setGroup(space: LaneSpace, system: System): void {
+    const bytes = space.groupBytes
+    this.log = this.flash
+    this.group = null
+    if (bytes === 0) return
+    const log = new GroupLog(this.flash, this.window, bytes, space.isForOffline, system)
+    this.log = log
+    this.group = log
   }
 }
 
@@ -89,7 +106,7 @@ export class FlashStore implements Storage {
 
   /** Log and window of the first lane. */
   get log(): FlashLog {
-    return this.lanes[0]!.log
+    return this.lanes[0]!.flash
   }
 
   get window(): ExchangeWindow {
@@ -112,7 +129,8 @@ export class FlashStore implements Storage {
     const state = this.state
     const sectors = state.sectors
     const salt = this.system.random()
-    const layout = this.layOut(lanes ?? oneLane())
+    const spaces = lanes ?? oneLane()
+    const layout = this.layOut(spaces)
     const failedReads = this.failedReads
     const kind = sectors.inspect()
     if (kind === HEADER_FORMAT) return ERR_FORMAT
@@ -137,9 +155,10 @@ export class FlashStore implements Storage {
     sectors.region.bootSalt = salt
     for (let index = 0; index < this.lanes.length; index++) {
       const lane = this.lanes[index]!
-      status = lane.log.mount(storeId, salt, lane.window)
+      status = lane.flash.mount(storeId, salt, lane.window)
       if (status < 0) return status
       applyMark(lane, state.lanes[index]!)
+      lane.setGroup(spaces[index]!, this.system)
     }
     // The new owner: whoever opened the store before us finds it out at its next save.
     status = state.save()
@@ -172,8 +191,8 @@ export class FlashStore implements Storage {
       const present = this.lanes[index]
       const isKept =
         present !== undefined &&
-        present.log.region.firstSector === first &&
-        present.log.region.sectorCount === count
+        present.flash.region.firstSector === first &&
+        present.flash.region.sectorCount === count
       lanes.push(isKept ? present : new FlashLane(this.makeLog(index + 1, first, count)))
       if (space.name !== '') layout += (index > 0 ? ' ' : '') + space.name + ':' + count
       first += count
@@ -198,7 +217,7 @@ export class FlashStore implements Storage {
   private get failedReads(): number {
     let count = this.state.sectors.region.failedReads + this.area.failedReads
     for (let index = 0; index < this.lanes.length; index++) {
-      count += this.lanes[index]!.log.region.failedReads
+      count += this.lanes[index]!.flash.region.failedReads
     }
     return count
   }
@@ -252,7 +271,7 @@ export class FlashStore implements Storage {
   /** The region that a sector of the partition belongs to; 0: none. */
   private regionAt(sector: number): number {
     for (let index = 0; index < this.lanes.length; index++) {
-      const region = this.lanes[index]!.log.region
+      const region = this.lanes[index]!.flash.region
       if (sector - region.firstSector < region.sectorCount) return region.region
     }
     return 0
@@ -261,13 +280,13 @@ export class FlashStore implements Storage {
 
 /** A store without lanes: one log in the whole partition. */
 function oneLane(): LaneSpace[] {
-  return [{ name: '', bytes: 0 }]
+  return [{ name: '', bytes: 0, groupBytes: 0, isForOffline: false }]
 }
 
 /** A mark in the session store counts until the log has one that was written later. */
 function applyMark(lane: FlashLane, state: LaneState): void {
   if (state.markLength === 0) return
-  const log = lane.log
+  const log = lane.flash
   const window = lane.window
   const base = window.base
   const isNewest =

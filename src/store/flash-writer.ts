@@ -106,6 +106,22 @@ export class FlashWriter {
     this.close()
   }
 
+  /**
+   * Every record so far is complete, and so are the numbers before `number`, which never came here:
+   * a CONTEXT with the number says so, or where it has no room the header of the next sector.
+   */
+  jumpTo(number: number): Status {
+    const size = this.region.recordSize(CONTEXT_BYTES + 4)
+    if (this.offset + size > this.region.sectorSize) {
+      this.skipTo(number)
+      return OK
+    }
+    writeUint32(this.scratch, RECORD_HEADER + CONTEXT_BYTES, number)
+    const status = this.putContext(this.timeBase, CONTEXT_BYTES + 4)
+    if (status === OK) this.nextNumber = number
+    return status
+  }
+
   /** Nothing more is written to this sector. */
   private close(): void {
     this.offset = this.region.sectorSize
@@ -186,7 +202,7 @@ export class FlashWriter {
   writeMark(window: ExchangeWindow): Status {
     this.window = window
     const size = this.region.recordSize(
-      window.encode(this.scratch, RECORD_HEADER) + this.region.growth,
+      window.encode(this.scratch, RECORD_HEADER, this.nextNumber) + this.region.growth,
     )
     this.region.forgetTopic()
     if (this.offset + this.saltSize() + size <= this.region.sectorSize) return this.storeMark()
@@ -272,7 +288,7 @@ export class FlashWriter {
     const region = this.region
     const hasMarks = this.window.hasMarks()
     const flags = hasMarks ? MARK_FOLLOWS : 0
-    const base = this.window.base
+    const base = this.window.storedBase(this.nextNumber)
     const ring = this.ring
     if (region.writeHeader(ring.sector, ring.sequence, this.nextNumber, base, flags) < 0) {
       return ERR_STORAGE
@@ -296,17 +312,21 @@ export class FlashWriter {
     const status = this.salt()
     if (status < 0) return status
     this.region.forgetTopic()
-    const length = this.window.encode(this.scratch, RECORD_HEADER)
+    const length = this.window.encode(this.scratch, RECORD_HEADER, this.nextNumber)
     const written = this.put(this.scratch, MARK, length)
     return written < 0 ? written : OK
   }
 
   private writeContext(seconds: number): Status {
+    return this.putContext(seconds, CONTEXT_BYTES)
+  }
+
+  private putContext(seconds: number, length: number): Status {
     const scratch = this.scratch
     this.region.forgetTopic()
     writeUint32(scratch, RECORD_HEADER, this.region.hooks === null ? 0 : this.region.bootSalt)
     writeUint32(scratch, RECORD_HEADER + 4, seconds)
-    const written = this.put(scratch, CONTEXT, CONTEXT_BYTES)
+    const written = this.put(scratch, CONTEXT, length)
     if (written < 0) return written
     this.timeBase = seconds
     this.isSalted = true

@@ -24,8 +24,10 @@ export class MessageSource {
   /** MESSAGE_QOS and MESSAGE_RETAIN bits. */
   flags: number
   topic: Uint8Array
+  topicAt: number
   topicLength: number
   properties: Uint8Array
+  propertiesAt: number
   propertiesLength: number
   payloadLength: number
   /** The place of the lane it goes to. */
@@ -37,8 +39,10 @@ export class MessageSource {
   constructor(topic: Uint8Array, properties: Uint8Array) {
     this.flags = 0
     this.topic = topic
+    this.topicAt = 0
     this.topicLength = topic.length
     this.properties = properties
+    this.propertiesAt = 0
     this.propertiesLength = properties.length
     this.payloadLength = 0
     this.lane = 0
@@ -76,7 +80,7 @@ export function writeMessageHead(
   } else {
     flags |= MESSAGE_INLINE_TOPIC
     at = writeUint16(target, at, message.topicLength)
-    system.copy(target, at, message.topic, 0, message.topicLength)
+    system.copy(target, at, message.topic, message.topicAt, message.topicLength)
     at += message.topicLength
   }
   if (timeDelta >= 0) {
@@ -86,7 +90,7 @@ export function writeMessageHead(
   if (message.propertiesLength > 0) {
     flags |= MESSAGE_PROPERTIES
     at = writeVarint(target, at, message.propertiesLength)
-    system.copy(target, at, message.properties, 0, message.propertiesLength)
+    system.copy(target, at, message.properties, message.propertiesAt, message.propertiesLength)
     at += message.propertiesLength
   }
   target[targetAt] = flags

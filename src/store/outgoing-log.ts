@@ -22,6 +22,8 @@ export interface OutgoingLog {
   readonly maxBody: number
   /** The number that the next appended record will get. */
   readonly nextNumber: number
+  /** Records before this number are kept where the log keeps them; `nextNumber` but for a group. */
+  readonly storedEnd: number
 
   /**
    * Makes sure that a body of `length` bytes has room in the sector being written, and begins the
@@ -121,4 +123,20 @@ export interface OutgoingLog {
   readonly skippedCount: number
   /** Bytes that further records may take before ERR_FULL, headers and padding included. */
   readonly freeBytes: number
+}
+
+/**
+ * GroupControl: what the queue asks of a log that holds records in RAM before it writes them.
+ */
+export interface GroupControl {
+  /** Set it before `reserve`: the record must be kept at once, as one of QoS 2. */
+  mustKeep: boolean
+  /** There is a connection: messages that are acknowledged soon need not be kept at all. */
+  isOnline: boolean
+  /** Records that are in RAM only. */
+  readonly heldCount: number
+  /** Records that were complete before they were written. */
+  readonly savedCount: number
+  /** Writes all records that are in RAM only: OK, ERR_FULL, ERR_STORAGE or ERR_HOOK. */
+  keep(): Status
 }

@@ -1,5 +1,8 @@
 import { numberAfter } from './exchange-window.js'
+import { readUint32 } from '../codec/bytes.js'
 import {
+  CONTEXT,
+  CONTEXT_BYTES,
   MESSAGE,
   RECORD_HEADER,
   STATE,
@@ -215,6 +218,10 @@ export class SectorScan {
     this.offset = offset
     this.nextAt = offset + this.region.recordSize(this.stored)
     if (type === MESSAGE) this.passNumber()
+    else if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
+      this.nextNumber = readUint32(this.buffer, this.at + RECORD_HEADER + CONTEXT_BYTES)
+      this.lastNumber = this.nextNumber
+    }
     return type
   }
 

@@ -6,6 +6,7 @@
  */
 import { OK, type Status } from '../status.js'
 import { type ExchangeWindow, WINDOW_BYTES } from './exchange-window.js'
+import type { OutgoingLog } from './outgoing-log.js'
 
 /** Why a message left the queue without reaching the broker: indexes of `SessionState.dropped`. */
 export const DROPPED_FULL = 0
@@ -13,7 +14,8 @@ export const DROPPED_EXPIRED = 1
 export const DROPPED_SESSION_LOST = 2
 export const DROPPED_REFUSED = 3
 export const DROPPED_DAMAGED = 4
-export const DROPPED_REASONS = 5
+export const DROPPED_REPLACED = 5
+export const DROPPED_REASONS = 6
 
 /** A small set of Packet Identifiers, in the order they were added. */
 export class PacketIdSet {
@@ -87,11 +89,11 @@ export class LaneState {
     this.markOffset = 0
   }
 
-  /** Takes the window over; the log ends at `offset` of the sector with this sequence number. */
-  takeMark(window: ExchangeWindow, sector: number, offset: number): void {
-    this.markLength = window.encode(this.mark, 0)
-    this.markSector = sector
-    this.markOffset = offset
+  /** Takes over how far the records of the log have come. */
+  takeMark(window: ExchangeWindow, log: OutgoingLog): void {
+    this.markLength = window.encode(this.mark, 0, log.storedEnd)
+    this.markSector = log.writeSector
+    this.markOffset = log.writeOffset
   }
 
   clear(): void {

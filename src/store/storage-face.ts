@@ -1,6 +1,6 @@
 import type { Status } from '../status.js'
 import type { ExchangeWindow } from './exchange-window.js'
-import type { OutgoingLog } from './outgoing-log.js'
+import type { GroupControl, OutgoingLog } from './outgoing-log.js'
 import type { SessionState } from './session-state.js'
 
 /**
@@ -11,11 +11,17 @@ export interface LaneSpace {
   readonly name: string
   /** Its part of the storage in bytes, rounded up to sectors; 0: an equal share of the rest. */
   readonly bytes: number
+  /** Bytes of RAM for messages that are not on flash; 0: all are written at once. */
+  readonly groupBytes: number
+  /** They are held only while there is a connection. */
+  readonly isForOffline: boolean
 }
 
 /** Where one lane keeps its messages, and how far the oldest have come. */
 export interface LaneStore {
   readonly log: OutgoingLog
+  /** Set for a lane that holds messages in RAM for a while: the same log. */
+  readonly group: GroupControl | null
   readonly window: ExchangeWindow
 }
 

@@ -138,6 +138,7 @@ export function measureInterned(writeSize: number, count: number) {
     state,
     system,
     onlyLane(OVERFLOW_REJECT),
+    null,
     ACK_BATCH,
     1000,
     false,

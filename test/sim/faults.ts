@@ -3,6 +3,7 @@
  * simulated world sees them. Each replaces a method of a class of src and gives it back afterwards.
  * Knows the insides of src by name: when a name changes, `plant` throws and says which.
  */
+import { Marks } from '../../src/queue/marks.js'
 import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
 import { Handshake } from '../../src/session/handshake.js'
 import { Exchanges } from '../../src/session/exchanges.js'
@@ -76,18 +77,13 @@ export const FAULTS: Fault[] = [
       self.exchanges.count = count
     },
   ),
-  fault('PUBREL leaves before its mark is written', OutgoingQueue, 'makeReleasesDurable', () => 0),
-  fault('acknowledgements are never marked on flash', OutgoingQueue, 'tend', () => Infinity),
-  fault(
-    'acknowledgements are marked a minute late',
-    OutgoingQueue,
-    'tend',
-    (self, right, [now]) => {
-      self.ackDelayMs = 60000
-      self.ackBatch = 100000
-      return right(now)
-    },
-  ),
+  fault('PUBREL leaves before its mark is written', Marks, 'makeReleasesDurable', () => 0),
+  fault('acknowledgements are never marked on flash', Marks, 'tend', () => Infinity),
+  fault('acknowledgements are marked a minute late', Marks, 'tend', (self, right, [now]) => {
+    self.ackDelayMs = 60000
+    self.ackBatch = 100000
+    return right(now)
+  }),
   fault('an inbound QoS 2 identifier is not saved', Inbound, 'save', () => true),
   fault('a repeat of QoS 2 is handed over again', PacketIdSet, 'has', () => false),
   fault('an inbound identifier is never released', PacketIdSet, 'remove', () => true),
@@ -157,7 +153,7 @@ export const FAULTS: Fault[] = [
     return status
   }),
   fault('a message is dropped without a word', Drops, 'onDropped', () => {}),
-  fault('drop counters are not saved', OutgoingQueue, 'count', () => {}),
+  fault('drop counters are not saved', Marks, 'count', () => {}),
   fault('a refused message is sent again', Inbound, 'refused', (_self, _, [lane, number]) => {
     lane.ended(number, lane.queue.window.state(number))
     lane.queue.window.setState(number, QUEUED)

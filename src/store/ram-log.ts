@@ -12,8 +12,8 @@
 import { readUint16, readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { ERR_FULL, ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
-import { isBefore, numberAfter, type ExchangeWindow } from '../store/exchange-window.js'
-import type { OutgoingLog } from '../store/outgoing-log.js'
+import { isBefore, numberAfter, type ExchangeWindow } from './exchange-window.js'
+import type { OutgoingLog } from './outgoing-log.js'
 
 const HEADER_SIZE = 6
 /** A length that no body has: the rest of the ring is unused. */
@@ -26,7 +26,7 @@ export class RamLog implements OutgoingLog {
   nextNumber: number
   readonly writeSector: number
   readonly writeOffset: number
-  loadedAt: number
+  readonly loadedAt: number
   loadedLength: number
   loadedTimeBase: number
   readonly timeBase: number
@@ -36,7 +36,8 @@ export class RamLog implements OutgoingLog {
   readonly skippedCount: number
 
   private readonly system: System
-  private readonly ring: Uint8Array
+  /** Also for `GroupLog`: records are contiguous in it. */
+  readonly ring: Uint8Array
   /** Number and place of the oldest record kept. */
   private oldest: number
   private oldestAt: number
@@ -49,17 +50,17 @@ export class RamLog implements OutgoingLog {
   private currentNumber: number
   private currentAt: number
 
-  /** `ringSize` bytes of RAM hold the queue, `bodySize` bytes one body being built. */
-  constructor(ringSize: number, bodySize: number, system: System) {
+  /** `ringSize` bytes of RAM hold the queue; a body is built in `buffer` from `bodyAt` on. */
+  constructor(ringSize: number, buffer: Uint8Array, bodyAt: number, system: System) {
     this.system = system
     this.ring = new Uint8Array(ringSize)
-    this.buffer = new Uint8Array(bodySize)
-    this.bodyAt = 0
-    this.maxBody = Math.min(bodySize, (ringSize >> 1) - HEADER_SIZE, SKIP - 1)
+    this.buffer = buffer
+    this.bodyAt = bodyAt
+    this.maxBody = Math.min(buffer.length - bodyAt, (ringSize >> 1) - HEADER_SIZE, SKIP - 1)
     this.nextNumber = 1
     this.writeSector = 0
     this.writeOffset = 0
-    this.loadedAt = 0
+    this.loadedAt = bodyAt
     this.loadedLength = 0
     this.loadedTimeBase = 0
     this.timeBase = 0
@@ -76,6 +77,39 @@ export class RamLog implements OutgoingLog {
     this.readAt = 0
     this.currentNumber = 1
     this.currentAt = 0
+  }
+
+  get storedEnd(): number {
+    return this.nextNumber
+  }
+
+  /** Where in `ring` the body of the record stands that `advance` returned last, and its time. */
+  get currentBodyAt(): number {
+    return this.currentAt + HEADER_SIZE
+  }
+
+  get currentSeconds(): number {
+    return readUint32(this.ring, this.currentAt + 2)
+  }
+
+  /** An empty log goes on at `number`. */
+  startAt(number: number): void {
+    this.nextNumber = number
+    this.oldest = number
+    this.readNumber = number
+    this.readAt = this.writeAt
+    this.oldestAt = this.writeAt
+    this.usedBytes = 0
+  }
+
+  /** Number of the oldest record; `nextNumber` when there is none. */
+  get oldestNumber(): number {
+    return this.oldest
+  }
+
+  /** The number `advance` will return next, if there is one. */
+  get readingNumber(): number {
+    return this.readNumber
   }
 
   get freeBytes(): number {
@@ -142,9 +176,9 @@ export class RamLog implements OutgoingLog {
   }
 
   load(): Status {
-    this.loadedAt = 0
     this.loadedTimeBase = readUint32(this.ring, this.currentAt + 2)
-    this.system.copy(this.buffer, 0, this.ring, this.currentAt + HEADER_SIZE, this.loadedLength)
+    const bodyAt = this.currentBodyAt
+    this.system.copy(this.buffer, this.loadedAt, this.ring, bodyAt, this.loadedLength)
     return OK
   }
 
