@@ -20,6 +20,7 @@ import { OutgoingQueue } from './queue/outgoing-queue.js'
 import { RamLog } from './store/ram-log.js'
 import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
+import { Sleep, type SleepHandler } from './sleep.js'
 import { type ClientStats, makeStats } from './stats.js'
 import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, ERR_TOPIC, OK, type Status } from './status.js'
 import { ExchangeWindow } from './store/exchange-window.js'
@@ -67,6 +68,7 @@ export class MqttClient implements PayloadSink {
   private adHocTopic: string
   private isPublishing: boolean
   private isPolling: boolean
+  private sleep: Sleep | null
 
   /** Throws an Error that names the option when one is wrong or the storage cannot be used. */
   constructor(options: ClientOptions) {
@@ -83,6 +85,7 @@ export class MqttClient implements PayloadSink {
     this.adHocTopic = ''
     this.isPublishing = false
     this.isPolling = false
+    this.sleep = null
     this.onWork = nothing
     settings.transport.onReady = (): void => this.onWork()
   }
@@ -138,10 +141,20 @@ export class MqttClient implements PayloadSink {
     if (this.isPolling) throw new Error('poll was called from a handler; note and return instead')
     this.isPolling = true
     try {
-      return this.session.poll(now)
+      const waitMs = this.session.poll(now)
+      return this.sleep === null ? waitMs : this.pollSleep(waitMs, now)
     } finally {
       this.isPolling = false
     }
+  }
+
+  private pollSleep(waitMs: number, now: number): number {
+    const sleep = this.sleep!
+    const sleepMs = sleep.poll(now)
+    if (sleepMs >= 0) return Math.min(waitMs, sleepMs)
+    // `done` may have asked for the next one.
+    if (this.sleep === sleep) this.sleep = null
+    return this.session.isStopped ? Infinity : 0
   }
 
   /** Calls `handler` at each event of this name; throws for a name that is none. */
@@ -259,6 +272,28 @@ export class MqttClient implements PayloadSink {
     const isKnown = this.session.connection.subscriptions.remove(filter)
     this.onWork()
     return isKnown
+  }
+
+  /**
+   * Before a sleep or a planned power-off: goes on sending until all is acknowledged or
+   * `deadlineMs` are over, says DISCONNECT, makes the rest durable and calls `done` from `poll`
+   * with what remains. The client is stopped then; `start` goes on. A second call replaces the
+   * first.
+   */
+  prepareForSleep(deadlineMs: number, done: SleepHandler): void {
+    const now = this.settings.system.now()
+    integer(deadlineMs, 'deadlineMs', 0, 0, 0x7fffffff)
+    this.sleep = new Sleep(this.session, this.queues, now + deadlineMs, done)
+    this.onWork()
+  }
+
+  /**
+   * Seconds until the first sector of the storage has been erased `eraseCycles` times (100,000 for
+   * common chips), if things go on as since start; Infinity without storage.
+   */
+  estimateLifetime(eraseCycles: number): number {
+    const storage = this.settings.storage
+    return storage === null ? Infinity : storage.estimateLifetime(eraseCycles)
   }
 
   /** Makes durable what waits to be (acknowledgements): before a sleep or a planned power-off. */

@@ -30,6 +30,8 @@ export interface LaneStats {
   /** Bytes the lane has left, headers included. */
   freeBytes: number
   dropped: DropCounts
+  /** How often a sector of the lane was erased on average since the store was formatted. */
+  wear: number
   /** Messages acknowledged before they touched flash, since start: writes that were saved. */
   savedWrites: number
 }
@@ -75,7 +77,14 @@ export function makeStats(
     const freeBytes = queue.log.freeBytes
     const dropped = dropCounts(queue.dropped)
     const savedWrites = queue.savedCount
-    stats.lanes.push({ name: queue.lane.name, queued, freeBytes, dropped, savedWrites })
+    stats.lanes.push({
+      name: queue.lane.name,
+      queued,
+      freeBytes,
+      dropped,
+      wear: queue.log.wear,
+      savedWrites,
+    })
     stats.queued += queued
     stats.freeBytes += freeBytes
     for (let reason = 0; reason < total.length; reason++) {

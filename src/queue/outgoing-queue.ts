@@ -227,7 +227,7 @@ export class OutgoingQueue implements FullQueue {
     return status
   }
 
-  /** Reports the records that are kept since the last call, but for `number`: its publisher does. */
+  /** Reports records that are kept since the last call, but for `number`: its publisher does. */
   private reportKept(number: number): void {
     const end = this.log.storedEnd
     let kept = this.reportedTo

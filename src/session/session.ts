@@ -11,10 +11,9 @@
  */
 import { decode, ReceivedPacket } from '../codec/decode.js'
 import { publishSize } from '../codec/encode-publish.js'
-import { writeDisconnect, writePingreq } from '../codec/encode.js'
+import { writeDisconnect } from '../codec/encode.js'
 import {
   CONNACK,
-  REASON_KEEP_ALIVE_TIMEOUT,
   REASON_PROTOCOL_ERROR,
   REASON_SUCCESS,
   REASON_UNSPECIFIED_ERROR,
@@ -32,6 +31,7 @@ import { Drops } from './drops.js'
 import { Handshake } from './handshake.js'
 import { Inbound } from './inbound.js'
 import { ACK_ROOM, Outbound } from './outbound.js'
+import { Timing } from './timing.js'
 
 const STOPPED = 0
 const WAITING = 1
@@ -42,7 +42,6 @@ const LEAVING = 5
 
 /** Packets handled in one `poll`, so that a call is bounded. */
 const PACKETS_PER_POLL = 128
-const PINGREQ_ROOM = 2
 /** DISCONNECT with a Reason Code: type, length, code. */
 const DISCONNECT_ROOM = 3
 /** The longest that DISCONNECT may take to leave. */
@@ -55,6 +54,7 @@ export class Session {
   private readonly inbound: Inbound
   private readonly outbound: Outbound
   private readonly handshake: Handshake
+  private readonly timing: Timing
   private readonly backoff: Backoff
   private readonly packet: ReceivedPacket
   private phase: number
@@ -72,6 +72,7 @@ export class Session {
     this.outbound = new Outbound(this.connection, PACKETS_PER_POLL)
     this.inbound = new Inbound(this.connection)
     this.handshake = new Handshake(this.connection, this.outbound)
+    this.timing = new Timing(this.connection)
     this.backoff = new Backoff(settings.retryMinMs, settings.retryMaxMs, settings.system)
     this.packet = new ReceivedPacket()
     this.phase = STOPPED
@@ -91,6 +92,11 @@ export class Session {
 
   get isStopped(): boolean {
     return this.phase === STOPPED
+  }
+
+  /** True while connected with nothing to send and no subscription under way. */
+  get isIdle(): boolean {
+    return this.phase === CONNECTED && this.connection.sendBuffer.isEmpty
   }
 
   /** Wants a connection from the next `poll` on. */
@@ -196,7 +202,7 @@ export class Session {
       if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
       if (!connection.sendBuffer.isEmpty) hasMore = true
     }
-    const waitMs = this.keepTime()
+    const waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
     if (connection.failure !== 0) return this.end()
     if (hasMore) return 0
     return waitMs
@@ -262,46 +268,6 @@ export class Session {
     }
   }
 
-  /** Keep Alive and the limits on waiting: milliseconds until the next is due. */
-  private keepTime(): number {
-    const connection = this.connection
-    const now = connection.now
-    const settings = this.settings
-    if (this.phase === GREETING) {
-      const leftMs = this.phaseAt + settings.connectTimeoutMs - now
-      if (leftMs <= 0) connection.fail(ERR_CONNECT)
-      return leftMs
-    }
-    let waitMs = Infinity
-    if (settings.ackTimeoutMs > 0 && connection.exchanges.count > 0) {
-      waitMs = connection.progressAt + settings.ackTimeoutMs - now
-      if (waitMs <= 0) connection.fail(ERR_CLOSED)
-    }
-    const keepAliveMs = connection.limits.keepAliveMs
-    if (keepAliveMs === 0) return waitMs
-    if (connection.pingSentAt >= 0) {
-      const leftMs = connection.pingSentAt + settings.pingTimeoutMs - now
-      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
-      return Math.min(waitMs, leftMs)
-    }
-    // Three quarters leave time for a late poll [MQTT-3.1.2-20]. Silence of the broker counts as
-    // well as ours: a half-open connection swallows what we send without a sign.
-    const dueAt = Math.min(connection.sentAt, connection.receivedAt) + (keepAliveMs * 3) / 4
-    if (now < dueAt) return Math.min(waitMs, dueAt - now)
-    const buffer = connection.sendBuffer
-    if (!buffer.hasRoom(PINGREQ_ROOM)) {
-      // Nothing leaves and nothing comes: the same time is given as for an answer.
-      const leftMs = dueAt + settings.pingTimeoutMs - now
-      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
-      return Math.min(waitMs, leftMs)
-    }
-    buffer.added(writePingreq(buffer.bytes, buffer.end))
-    connection.pingSentAt = now
-    connection.sentAt = now
-    if (this.flush() !== OK) connection.fail(ERR_CLOSED)
-    return Math.min(waitMs, settings.pingTimeoutMs)
-  }
-
   /** We end the connection because of `failure`: MQTT 5 is told the reason [MQTT-4.13.1-1]. */
   private end(): number {
     const connection = this.connection
@@ -350,6 +316,18 @@ export class Session {
     event.text = reason
     event.retryMs = retryMs
     this.events.emit(CLIENT_DISCONNECTED)
+  }
+
+  /** Ends the connection at once, without DISCONNECT: the time is over. */
+  halt(): void {
+    this.isStopping = true
+    if (this.phase === STOPPED) return
+    const connection = this.connection
+    this.settings.transport.close()
+    connection.sendBuffer.clear()
+    connection.isConnected = false
+    this.enter(STOPPED)
+    connection.setOnline(false)
   }
 
   private leave(): void {

@@ -186,6 +186,10 @@ export class FlashLog implements OutgoingLog {
     return this.writer.freeBytes()
   }
 
+  get wear(): number {
+    return this.ring.sequence / this.region.sectorCount
+  }
+
   /** Newest time base of the sector being written, in seconds; 0: none. */
   get timeBase(): number {
     return this.writer.timeBase

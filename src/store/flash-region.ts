@@ -47,6 +47,8 @@ export class FlashRegion {
   bootSalt: number
   recordsWritten: number
   bytesWritten: number
+  /** Sectors erased since the last boot. */
+  erases: number
   /** Reads that the storage refused. Who concludes from reading compares before and after. */
   failedReads: number
   private readonly position: RecordPosition
@@ -79,6 +81,7 @@ export class FlashRegion {
     this.bootSalt = 0
     this.recordsWritten = 0
     this.bytesWritten = 0
+    this.erases = 0
     this.failedReads = 0
     this.heldSequence = 0
     this.heldOffset = 0
@@ -130,6 +133,12 @@ export class FlashRegion {
     const status = this.storage.read(address, target, targetAt, length)
     if (status < 0) this.failedReads++
     return status
+  }
+
+  /** Erases `count` sectors from `sector` on. */
+  erase(sector: number, count: number): Status {
+    this.erases += count
+    return this.storage.erase(this.address(sector), count * this.sectorSize)
   }
 
   /** Reads a header into `header` and says what is there. A failed read counts as damage. */

@@ -80,6 +80,7 @@ export class FlashStore implements Storage {
   private readonly maxTopic: number
   private readonly buffer: Uint8Array
   private isMounted: boolean
+  private mountedAt: number
 
   /** Throws an Error that names the culprit when the geometry or an option cannot work. */
   constructor(flash: ReadWriteStorage, system: System, options?: FlashStoreOptions) {
@@ -101,6 +102,7 @@ export class FlashStore implements Storage {
     this.lanes = []
     this.state = new SessionStore(flash, system, hooks, this.buffer)
     this.isMounted = false
+    this.mountedAt = 0
     this.layOut(oneLane())
   }
 
@@ -163,6 +165,8 @@ export class FlashStore implements Storage {
     // The new owner: whoever opened the store before us finds it out at its next save.
     status = state.save()
     this.isMounted = status === OK
+    this.mountedAt = this.system.now()
+    sectors.region.erases = 0 // what mounting erased is no measure of what follows
     return status
   }
 
@@ -212,6 +216,19 @@ export class FlashStore implements Storage {
       this.hooks,
       this.maxTopic,
     )
+  }
+
+  /** See `Storage`. Sectors of a lane take turns, so each has its share of the lane's erases. */
+  estimateLifetime(eraseCycles: number): number {
+    const state = this.state.sectors
+    const seconds = (this.system.now() - this.mountedAt) / 1000
+    let least = secondsLeft(state.region, state.sequence, eraseCycles, seconds)
+    for (let index = 0; index < this.lanes.length; index++) {
+      const flash = this.lanes[index]!.flash
+      const left = secondsLeft(flash.region, flash.writeSector, eraseCycles, seconds)
+      if (left < least) least = left
+    }
+    return least
   }
 
   private get failedReads(): number {
@@ -276,6 +293,18 @@ export class FlashStore implements Storage {
     }
     return 0
   }
+}
+
+/** `begun`: sectors of the region that were begun since it was formatted. */
+function secondsLeft(
+  region: FlashRegion,
+  begun: number,
+  eraseCycles: number,
+  seconds: number,
+): number {
+  if (region.erases === 0) return Infinity
+  const left = eraseCycles * region.sectorCount - begun
+  return left > 0 ? (left * seconds) / region.erases : 0
 }
 
 /** A store without lanes: one log in the whole partition. */

@@ -223,7 +223,7 @@ export class FlashWriter {
     const isBlock = (region.firstSector + next) % block === 0
     const hasBlock = isBlock && block <= free && block <= region.sectorCount - next
     const run = hasBlock && this.sectorsBegun >= 2 ? block : 1
-    region.storage.erase(region.address(next), run * region.sectorSize)
+    region.erase(next, run)
     while (this.erasedAhead < run && this.isBlank(next + this.erasedAhead, this.bufferCheck)) {
       this.erasedAhead++
     }
@@ -302,7 +302,7 @@ export class FlashWriter {
     const region = this.region
     for (let tries = 0; tries < ERASE_TRIES; tries++) {
       this.hotErases++
-      const status = region.storage.erase(region.address(sector), region.sectorSize)
+      const status = region.erase(sector, 1)
       if (status >= 0 && this.isBlank(sector, this.scratchCheck)) return true
     }
     return false

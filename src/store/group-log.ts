@@ -264,6 +264,10 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     return this.flash.skippedCount
   }
 
+  get wear(): number {
+    return this.flash.wear
+  }
+
   get freeBytes(): number {
     return this.flash.freeBytes
   }

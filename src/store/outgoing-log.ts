@@ -121,6 +121,8 @@ export interface OutgoingLog {
 
   /** Damaged records passed over since mount, each counted once. */
   readonly skippedCount: number
+  /** How often a sector was erased on average since the store was formatted; 0 in RAM. */
+  readonly wear: number
   /** Bytes that further records may take before ERR_FULL, headers and padding included. */
   readonly freeBytes: number
 }

@@ -34,6 +34,7 @@ export class RamLog implements OutgoingLog {
   readonly topicAt: number
   readonly topicLength: number
   readonly skippedCount: number
+  readonly wear: number
 
   private readonly system: System
   /** Also for `GroupLog`: records are contiguous in it. */
@@ -68,6 +69,7 @@ export class RamLog implements OutgoingLog {
     this.topicAt = 0
     this.topicLength = 0
     this.skippedCount = 0
+    this.wear = 0
     this.oldest = 1
     this.oldestAt = 0
     this.writeAt = 0

@@ -25,7 +25,7 @@ export class StateSectors {
   private blankCheck: BlankCheck | null
   /** The sector being written, its sequence number, and the free offset. */
   private sector: number
-  private sequence: number
+  sequence: number
   private offset: number
   private isSalted: boolean
   /** Where the newest state stands, and its check; sector -1: there is none. */
@@ -204,7 +204,7 @@ export class StateSectors {
     this.offset = region.sectorSize
     let isBlank = false
     for (let tries = 0; tries < ERASE_TRIES && !isBlank; tries++) {
-      if (region.storage.erase(region.address(next), region.sectorSize) < 0) continue
+      if (region.erase(next, 1) < 0) continue
       isBlank = this.blankCheck!.isBlank(region.address(next), region.sectorSize)
     }
     if (!isBlank) return ERR_STORAGE

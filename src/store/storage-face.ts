@@ -39,4 +39,10 @@ export interface Storage {
    * Error when the lanes do not fit the storage.
    */
   mount(clientId: string, brokers: string, lanes: LaneSpace[]): Status
+
+  /**
+   * Seconds until the first sector has been erased `eraseCycles` times, if things go on as since
+   * `mount`; Infinity while nothing was erased. It gets better the longer it has watched.
+   */
+  estimateLifetime(eraseCycles: number): number
 }

@@ -10,7 +10,7 @@ import { Exchanges } from '../../src/session/exchanges.js'
 import { InFlight } from '../../src/session/in-flight.js'
 import { Inbound } from '../../src/session/inbound.js'
 import { Outbound } from '../../src/session/outbound.js'
-import { Session } from '../../src/session/session.js'
+import { Timing } from '../../src/session/timing.js'
 import { Drops } from '../../src/session/drops.js'
 import { Subscriptions } from '../../src/session/subscriptions.js'
 import { ExchangeWindow } from '../../src/store/exchange-window.js'
@@ -134,7 +134,7 @@ export const FAULTS: Fault[] = [
     self.due[last] = first
     return self.due[self.dueStart]
   }),
-  fault('a half-open connection is never given up', Session, 'keepTime', () => Infinity),
+  fault('a half-open connection is never given up', Timing, 'keep', () => Infinity),
   fault(
     'publish returns before the record is written',
     FlashWriter,

@@ -1,0 +1,60 @@
+/**
+ * Timing: Keep Alive and the limits on waiting for the broker. It decides that a connection has
+ * failed by its silence; what follows from that is the session's business.
+ */
+import { writePingreq } from '../codec/encode.js'
+import { REASON_KEEP_ALIVE_TIMEOUT } from '../codec/protocol.js'
+import { ERR_CLOSED, ERR_CONNECT } from '../status.js'
+import type { Connection } from './connection.js'
+
+const PINGREQ_ROOM = 2
+
+export class Timing {
+  private readonly connection: Connection
+
+  constructor(connection: Connection) {
+    this.connection = connection
+  }
+
+  /**
+   * Notes a failure where a wait is over, adds PINGREQ where it is due. Returns milliseconds until
+   * the next is due. `isGreeting`: CONNACK has not come `since` then.
+   */
+  keep(isGreeting: boolean, since: number): number {
+    const connection = this.connection
+    const now = connection.now
+    const settings = connection.settings
+    if (isGreeting) {
+      const leftMs = since + settings.connectTimeoutMs - now
+      if (leftMs <= 0) connection.fail(ERR_CONNECT)
+      return leftMs
+    }
+    let waitMs = Infinity
+    if (settings.ackTimeoutMs > 0 && connection.exchanges.count > 0) {
+      waitMs = connection.progressAt + settings.ackTimeoutMs - now
+      if (waitMs <= 0) connection.fail(ERR_CLOSED)
+    }
+    const keepAliveMs = connection.limits.keepAliveMs
+    if (keepAliveMs === 0) return waitMs
+    if (connection.pingSentAt >= 0) {
+      const leftMs = connection.pingSentAt + settings.pingTimeoutMs - now
+      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
+      return Math.min(waitMs, leftMs)
+    }
+    // Three quarters leave time for a late poll [MQTT-3.1.2-20]. Silence of the broker counts as
+    // well as ours: a half-open connection swallows what we send without a sign.
+    const dueAt = Math.min(connection.sentAt, connection.receivedAt) + (keepAliveMs * 3) / 4
+    if (now < dueAt) return Math.min(waitMs, dueAt - now)
+    const buffer = connection.sendBuffer
+    if (!buffer.hasRoom(PINGREQ_ROOM)) {
+      // Nothing leaves and nothing comes: the same time is given as for an answer.
+      const leftMs = dueAt + settings.pingTimeoutMs - now
+      if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
+      return Math.min(waitMs, leftMs)
+    }
+    buffer.added(writePingreq(buffer.bytes, buffer.end))
+    connection.pingSentAt = now
+    connection.sentAt = now
+    return 0 // so that it leaves at once
+  }
+}
