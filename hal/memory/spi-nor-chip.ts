@@ -27,6 +27,8 @@ export interface SpiNorChipOptions {
   readonly eraseSizes?: readonly number[]
   /** False for a chip without 12, 21, 5C and DC, as the W25Q256FV; true unless given. */
   readonly hasFourByteCommands?: boolean
+  /** True for a chip that takes B7 and E9 with write enable alone; false unless given. */
+  readonly guardsFourByte?: boolean
   /** Microseconds from one transaction to the next, for the program; 20 unless given. */
   readonly gap?: number
 }
@@ -60,6 +62,7 @@ export class SpiNorChip {
   private readonly sfdp: Uint8Array
   private readonly eraseSizes: readonly number[]
   private readonly hasFourByteCommands: boolean
+  private readonly guardsFourByte: boolean
   private readonly gap: number
   private readonly timing: FlashTiming
   private isEnabled: boolean
@@ -83,6 +86,7 @@ export class SpiNorChip {
     this.sfdp = options.sfdp ?? new Uint8Array(0)
     this.eraseSizes = options.eraseSizes ?? [4096, 32768, 65536]
     this.hasFourByteCommands = options.hasFourByteCommands ?? true
+    this.guardsFourByte = options.guardsFourByte ?? false
     this.gap = options.gap ?? 20
     this.timing = w25qTiming()
     this.violations = []
@@ -256,8 +260,7 @@ export class SpiNorChip {
     const eraseIndex = this.eraseIndex(command)
     if (command === 0x06) this.isEnabled = true
     else if (command === 0x04) this.isEnabled = false
-    else if (command === 0xb7) this.isFourByte = true
-    else if (command === 0xe9) this.isFourByte = false
+    else if (command === 0xb7 || command === 0xe9) this.setFourByte(command === 0xb7)
     else if (command === 0xb9) this.isAsleep = true
     else if (command === 0xab) this.wake()
     else if (command === 0x01) this.writeStatus(sentCount)
@@ -266,6 +269,10 @@ export class SpiNorChip {
     else if (!this.readsMemory() && command !== 0x05 && command !== 0x35 && command !== 0x15) {
       if (command !== 0x9f && command !== 0x5a) this.violate('a command the chip does not have')
     }
+  }
+
+  private setFourByte(isOn: boolean): void {
+    if (!this.guardsFourByte || this.mayChange('a mode')) this.isFourByte = isOn
   }
 
   private wake(): void {

@@ -2,7 +2,7 @@
  * ChipParameters: what the driver has to know about a chip, and the table of the chips known by
  * their JEDEC id. Other chips tell it themselves (sfdp.ts). Knows nothing of the bus.
  */
-import * as commands from './commands.js'
+import { BLOCK_ERASE_32K, BLOCK_ERASE_64K, SECTOR_ERASE } from './commands.js'
 
 /** SFDP has room for so many sizes of erase. */
 export const ERASE_TYPES = 4
@@ -91,9 +91,9 @@ export function knownChip(id: number, chip: ChipParameters): boolean {
   chip.capacity = size === 0x20 ? 0x4000000 : 1 << size
   chip.pageSize = 256
   chip.programMs = 3
-  chip.setErase(0, 4096, commands.SECTOR_ERASE, 400)
-  if (!isW25X) chip.setErase(1, 32768, commands.BLOCK_ERASE_32K, 1600)
-  chip.setErase(2, 65536, commands.BLOCK_ERASE_64K, 2000)
+  chip.setErase(0, 4096, SECTOR_ERASE, 400)
+  if (!isW25X) chip.setErase(1, 32768, BLOCK_ERASE_32K, 1600)
+  chip.setErase(2, 65536, BLOCK_ERASE_64K, 2000)
   // The W25Q256FV has no command of its own to program with 4 bytes, and the id of the W25Q256JV,
   // which has; both have the mode.
   chip.fourByte = chip.capacity > 0x1000000 ? FOUR_BYTE_MODE : FOUR_BYTE_NONE

@@ -2,7 +2,17 @@
  * Finds out which chip is on the bus and whether it can be written; throws, with words for the
  * person who wired it, when not. Runs once, in the driver's constructor. Knows nothing of ranges.
  */
-import * as commands from './commands.js'
+import {
+  BLOCK_PROTECT,
+  BUSY,
+  COMPLEMENT_PROTECT,
+  READ_STATUS_1,
+  READ_STATUS_2,
+  READ_STATUS_3,
+  WRITE_ENABLE,
+  WRITE_PROTECT_SELECTION,
+  WRITE_STATUS_1,
+} from './commands.js'
 import { ChipParameters, knownChip } from './chip-parameters.js'
 import { readSfdp, SFDP_BAD, SFDP_MIXED_SECTORS, SFDP_OK } from './sfdp.js'
 import { NO_ID_HIGH, NO_ID_LOW, type SpiNorPort } from './spi-nor-port.js'
@@ -26,9 +36,9 @@ function hex(value: number, digits: number): string {
 
 /** The JEDEC id of the chip, awake and ready. */
 export function openId(port: SpiNorPort): number {
-  const status = port.register(commands.READ_STATUS_1)
+  const status = port.register(READ_STATUS_1)
   // 0xFF is a line nobody drives: a chip in deep power-down, or none.
-  if (status !== 0xff && (status & commands.BUSY) !== 0) {
+  if (status !== 0xff && (status & BUSY) !== 0) {
     if (port.waitReady(FOREIGN_ERASE_MS, true) < 0) {
       fail('the chip stays busy (status register 1 is ' + hex(status, 2) + '): take its power away')
     }
@@ -58,18 +68,18 @@ export function identify(port: SpiNorPort, id: number): ChipParameters {
 
 /** What keeps the chip from being written, in words; '' for nothing. */
 function protection(port: SpiNorPort, chip: ChipParameters): string {
-  const first = port.register(commands.READ_STATUS_1)
-  if ((first & commands.BLOCK_PROTECT) !== 0) {
+  const first = port.register(READ_STATUS_1)
+  if ((first & BLOCK_PROTECT) !== 0) {
     return 'block protect bits (BP) are set: status register 1 is ' + hex(first, 2)
   }
   if (!chip.hasWinbondRegisters) return ''
-  const second = port.register(commands.READ_STATUS_2)
+  const second = port.register(READ_STATUS_2)
   // A chip without the register does not drive the line.
-  if (second !== 0xff && (second & commands.COMPLEMENT_PROTECT) !== 0) {
+  if (second !== 0xff && (second & COMPLEMENT_PROTECT) !== 0) {
     return 'the complement protect bit (CMP) is set: status register 2 is ' + hex(second, 2)
   }
-  const third = port.register(commands.READ_STATUS_3)
-  if (third !== 0xff && (third & commands.WRITE_PROTECT_SELECTION) !== 0) {
+  const third = port.register(READ_STATUS_3)
+  if (third !== 0xff && (third & WRITE_PROTECT_SELECTION) !== 0) {
     return 'each block is locked (WPS) at power-up: status register 3 is ' + hex(third, 2)
   }
   return ''
@@ -82,8 +92,8 @@ function protection(port: SpiNorPort, chip: ChipParameters): string {
 export function requireWritable(port: SpiNorPort, chip: ChipParameters, unprotect: boolean): void {
   let what = protection(port, chip)
   if (unprotect && what !== '') {
-    port.command(commands.WRITE_ENABLE)
-    port.writeRegister(commands.WRITE_STATUS_1, 0)
+    port.command(WRITE_ENABLE)
+    port.writeRegister(WRITE_STATUS_1, 0)
     port.waitReady(WRITE_STATUS_MS, false)
     what = protection(port, chip)
   }

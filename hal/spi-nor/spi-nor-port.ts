@@ -5,7 +5,7 @@
  */
 import type { System } from '../system.js'
 import type { SpiBus } from './spi-bus.js'
-import * as commands from './commands.js'
+import { BUSY, READ_JEDEC_ID, READ_SFDP, READ_STATUS_1, RELEASE_POWER_DOWN } from './commands.js'
 
 /** The two ends of a data line that nobody drives. */
 export const NO_ID_LOW = 0x000000
@@ -52,7 +52,7 @@ export class SpiNorPort {
 
   /** Manufacturer, memory type and capacity, 8 bits each. */
   readId(): number {
-    this.readAnswer(commands.READ_JEDEC_ID, 3)
+    this.readAnswer(READ_JEDEC_ID, 3)
     return (this.answer[0]! << 16) | (this.answer[1]! << 8) | this.answer[2]!
   }
 
@@ -70,7 +70,7 @@ export class SpiNorPort {
   }
 
   readSfdp(address: number, target: Uint8Array, length: number): void {
-    this.begin(commands.READ_SFDP, address, 3, 1)
+    this.begin(READ_SFDP, address, 3, 1)
     this.bus.receive(target, 0, length)
     this.bus.end()
   }
@@ -84,8 +84,8 @@ export class SpiNorPort {
     const since = this.system.now()
     for (let polls = limitMs * POLLS_PER_MS; polls > 0; polls -= 1) {
       const isLate = this.system.now() - since > limitMs
-      const status = this.register(commands.READ_STATUS_1)
-      if ((status & commands.BUSY) === 0) return status
+      const status = this.register(READ_STATUS_1)
+      if ((status & BUSY) === 0) return status
       if (isLate) break
       if (isLong && this.pause !== null) this.pause(1)
     }
@@ -99,7 +99,7 @@ export class SpiNorPort {
   wake(expected: number, limitMs: number): number {
     const since = this.system.now()
     let id = NO_ID_HIGH
-    this.command(commands.RELEASE_POWER_DOWN)
+    this.command(RELEASE_POWER_DOWN)
     for (let polls = limitMs * POLLS_PER_MS; polls > 0; polls -= 1) {
       const isLate = this.system.now() - since > limitMs
       id = this.readId()

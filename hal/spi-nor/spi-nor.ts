@@ -14,7 +14,20 @@ import type { Status } from '../../src/status.js'
 import { checkErase, checkGeometry, checkRead, checkWrite } from '../memory/storage-checks.js'
 import type { ReadWriteStorage } from '../storage.js'
 import type { System } from '../system.js'
-import * as commands from './commands.js'
+import {
+  BUSY,
+  ENTER_4_BYTE,
+  EXIT_4_BYTE,
+  FAST_READ,
+  FAST_READ_4,
+  PAGE_PROGRAM,
+  PAGE_PROGRAM_4,
+  POWER_DOWN,
+  READ_STATUS_1,
+  WRITE_DISABLE,
+  WRITE_ENABLE,
+  WRITE_ENABLED,
+} from './commands.js'
 import {
   type ChipParameters,
   ERASE_TYPES,
@@ -95,17 +108,17 @@ export class SpiNor implements ReadWriteStorage {
     const hasCommands = isFar && fourByte === FOUR_BYTE_COMMANDS
     if (isFar && fourByte === FOUR_BYTE_NONE) this.fail('size', 'ends above 16 MB', 'below that')
     this.addressSize = isFar || fourByte === FOUR_BYTE_ALWAYS ? 4 : 3
-    this.readCommand = hasCommands ? commands.FAST_READ_4 : commands.FAST_READ
-    this.programCommand = hasCommands ? commands.PAGE_PROGRAM_4 : commands.PAGE_PROGRAM
+    this.readCommand = hasCommands ? FAST_READ_4 : FAST_READ
+    this.programCommand = hasCommands ? PAGE_PROGRAM_4 : PAGE_PROGRAM
     this.eraseCommands = hasCommands ? chip.eraseCommands4 : chip.eraseCommands
     this.entersFourByte = isFar && !hasCommands && fourByte !== FOUR_BYTE_ALWAYS
     this.isUnsettled = false
     this.isAsleep = false
     // Whoever used the chip before a reset of the processor may have left them on.
     if (this.addressSize === 3 && chip.capacity > THREE_BYTE_LIMIT) {
-      this.port.command(commands.WRITE_ENABLE)
-      this.port.command(commands.EXIT_4_BYTE)
-      this.port.command(commands.WRITE_DISABLE)
+      this.port.command(WRITE_ENABLE)
+      this.port.command(EXIT_4_BYTE)
+      this.port.command(WRITE_DISABLE)
     }
     requireWritable(this.port, chip, given.unprotect ?? false)
   }
@@ -159,7 +172,7 @@ export class SpiNor implements ReadWriteStorage {
   sleep(): Status {
     if (this.isAsleep) return OK
     if (!this.isReady()) return ERR_STORAGE
-    this.port.command(commands.POWER_DOWN)
+    this.port.command(POWER_DOWN)
     this.isAsleep = true
     return OK
   }
@@ -216,23 +229,23 @@ export class SpiNor implements ReadWriteStorage {
     if (this.isAsleep && this.wake() !== OK) return false
     // After a deadline nobody waits again: one look tells.
     if (this.isUnsettled) {
-      if ((this.port.register(commands.READ_STATUS_1) & commands.BUSY) !== 0) return false
+      if ((this.port.register(READ_STATUS_1) & BUSY) !== 0) return false
       this.isUnsettled = false
     }
     if (this.entersFourByte) {
       const isGuarded = this.chip.fourByte === FOUR_BYTE_MODE_ENABLED
-      if (isGuarded) this.port.command(commands.WRITE_ENABLE)
-      this.port.command(commands.ENTER_4_BYTE)
-      if (isGuarded) this.port.command(commands.WRITE_DISABLE)
+      if (isGuarded) this.port.command(WRITE_ENABLE)
+      this.port.command(ENTER_4_BYTE)
+      if (isGuarded) this.port.command(WRITE_DISABLE)
     }
     return true
   }
 
   /** Enables writing; false when the chip does not say so. A line nobody drives reads 0 or 0xFF. */
   private isEnabled(): boolean {
-    this.port.command(commands.WRITE_ENABLE)
-    const status = this.port.register(commands.READ_STATUS_1)
-    return (status & (commands.BUSY | commands.WRITE_ENABLED)) === commands.WRITE_ENABLED
+    this.port.command(WRITE_ENABLE)
+    const status = this.port.register(READ_STATUS_1)
+    return (status & (BUSY | WRITE_ENABLED)) === WRITE_ENABLED
   }
 
   /** Waits for a program or an erase; false when it takes too long or was not carried out. */
@@ -242,9 +255,9 @@ export class SpiNor implements ReadWriteStorage {
       this.isUnsettled = true
       return false
     }
-    if ((status & commands.WRITE_ENABLED) === 0) return true
+    if ((status & WRITE_ENABLED) === 0) return true
     // The chip ends writing by itself when it has written: it has not.
-    this.port.command(commands.WRITE_DISABLE)
+    this.port.command(WRITE_DISABLE)
     return false
   }
 }

@@ -165,6 +165,28 @@ test('above 16 MB a chip with commands for 4 bytes is driven by these alone', ()
   requireNoViolation(setup.chip)
 })
 
+test('a mode for 4 bytes that wants write enable, and one that never ends, are reached', () => {
+  const capacity = 0x2000000
+  const flashAt = 0x1800000
+  const guarded = madeSfdp(capacity, [[4096, 0x20]])
+  guarded[79] = 0x02
+  const always = madeSfdp(capacity, [[4096, 0x20]])
+  always[18] = 0xf5
+  for (const sfdp of [guarded, always]) {
+    const guardsFourByte = sfdp === guarded
+    const chipOptions = { id: SMALL_ID, capacity, flashAt, sfdp, guardsFourByte }
+    const setup = setUp({ capacity: 8192 }, chipOptions)
+    setup.chip.isFourByte = !guardsFourByte
+    const flash = open(setup, { start: flashAt, size: 8192 })
+    assert.equal(flash.write(4000, new Uint8Array(300), 0, 300), OK)
+    assert.equal(flash.erase(4096, 4096), OK)
+    assert.equal(setup.flash.bytes[4095], 0)
+    assert.equal(setup.flash.bytes[4096], 0xff)
+    assert.equal(setup.chip.counts[0xb7] > 0, guardsFourByte)
+    requireNoViolation(setup.chip)
+  }
+})
+
 test('no chip is told by what an open line reads', () => {
   for (const floating of [0, 0xff]) {
     const setup = setUp({ capacity: 65536 })
