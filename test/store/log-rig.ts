@@ -3,7 +3,7 @@
  * survives power cuts: `boot` makes all objects of the log anew, as a device would.
  */
 import assert from 'node:assert/strict'
-import type { StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import {
   COMPLETE,
@@ -28,6 +28,8 @@ export interface RigOptions {
   readonly firstSequence?: number
   readonly bufferSize?: number
   readonly maxTopic?: number
+  /** What the log sees of the flash, made anew at each boot; the flash itself unless given. */
+  readonly attach?: (flash: NorFlash, system: ManualSystem) => ReadWriteStorage
 }
 
 /** One accepted message, enough to know its body again. */
@@ -93,7 +95,7 @@ export class Rig {
     const { flash, system, options } = this
     const sectors = flash.capacity / flash.eraseSize
     this.log = new FlashLog(
-      flash,
+      options.attach ? options.attach(flash, system) : flash,
       0,
       sectors,
       1,
