@@ -5,14 +5,13 @@
  * over that the last `poll` returned. `run` of holdfast/node does that on Node; the targets do it
  * on the boards.
  */
-import { fail, integer, toBytes, topicBytes } from './checks.js'
-import { findProperty, type MqttProperties, writeProperties } from './codec/properties.js'
-import { ERR_SPACE, PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBLISH } from './codec/protocol.js'
+import { fail, integer, toBytes } from './checks.js'
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
 import { type EventHandler, type EventName, Events } from './events.js'
 import { MESSAGE_PERSISTED, MESSAGE_QUEUED } from './events.js'
-import { laneOf } from './lanes.js'
+import { expires, MessageMaker, type PublishOptions } from './message-maker.js'
 import { mountState } from './mount.js'
+import { PayloadStream } from './payload-stream.js'
 import { type ClientOptions, Settings } from './options.js'
 import { type PayloadSink, Publisher } from './publisher.js'
 import type { Lane } from './queue/lane.js'
@@ -22,19 +21,11 @@ import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
 import { Sleep, type SleepHandler } from './sleep.js'
 import { type ClientStats, makeStats } from './stats.js'
-import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, ERR_TOPIC, OK, type Status } from './status.js'
+import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, OK, type Status } from './status.js'
 import { ExchangeWindow } from './store/exchange-window.js'
-import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
+import { MESSAGE_QOS, type MessageSource } from './store/message-record.js'
 import type { SessionState } from './store/session-state.js'
-import { isSubscription, isTopicName, sharedPrefix } from './topic.js'
-
-export interface PublishOptions {
-  /** 0, 1 or 2. Default 0. */
-  qos?: number
-  retain?: boolean
-  /** MQTT 5. `messageExpiryInterval` also limits the wait in the queue, in both versions. */
-  properties?: MqttProperties
-}
+import { isSubscription, sharedPrefix } from './topic.js'
 
 export interface SubscribeOptions {
   /** The highest QoS wanted. Default 0. */
@@ -44,9 +35,6 @@ export interface SubscribeOptions {
   /** 0, 1 or 2: retained messages always, for a new subscription, never. */
   retainHandling?: number
 }
-
-/** Topics and properties up to this size are encoded without a new buffer. */
-const SCRATCH_SIZE = 256
 
 export class MqttClient implements PayloadSink {
   /**
@@ -59,13 +47,7 @@ export class MqttClient implements PayloadSink {
   private readonly queues: OutgoingQueue[]
   private readonly session: Session
   private readonly state: SessionState
-  /** For `publish` with strings: one message, used again. */
-  private readonly adHoc: MessageSource
-  /**
-   * The topic whose bytes `adHoc` has, '' for none: on XS each character of a string that is
-   * encoded costs two slots of garbage, and a device often publishes to one topic.
-   */
-  private adHocTopic: string
+  private readonly maker: MessageMaker
   private isPublishing: boolean
   private isPolling: boolean
   private sleep: Sleep | null
@@ -81,8 +63,7 @@ export class MqttClient implements PayloadSink {
       this.queues.push(this.makeQueue(settings.lanes[index]!))
     }
     this.session = new Session(settings, this.events, this.queues)
-    this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))
-    this.adHocTopic = ''
+    this.maker = new MessageMaker(settings)
     this.isPublishing = false
     this.isPolling = false
     this.sleep = null
@@ -177,22 +158,10 @@ export class MqttClient implements PayloadSink {
   publish(topic: string, payload: string | Uint8Array, options?: PublishOptions): number {
     // Before `source` changes: a message may be half written out of it.
     if (this.isPublishing) return ERR_BUSY
-    const source = this.adHoc
-    if ((topic === '' || topic !== this.adHocTopic) && !this.encodeTopic(topic)) return ERR_TOPIC
-    source.propertiesLength = 0
-    let flags = 0
-    let isTimed = false
-    if (options !== undefined) {
-      const qos = options.qos ?? 0
-      if (qos !== 0 && qos !== 1 && qos !== 2) return ERR_ARGUMENT
-      flags = qos | (options.retain === true ? MESSAGE_RETAIN : 0)
-      if (options.properties !== undefined) {
-        if (!this.encodeProperties(source, options.properties)) return ERR_ARGUMENT
-        isTimed = expires(source)
-      }
-    }
-    source.flags = flags
-    this.chooseLane(source)
+    const status = this.maker.fill(topic, options)
+    if (status !== OK) return status
+    const source = this.maker.adHoc
+    const isTimed = this.maker.isTimed
     if (typeof payload !== 'string') {
       return this.publishSource(source, isTimed, payload, 0, payload.length)
     }
@@ -207,19 +176,32 @@ export class MqttClient implements PayloadSink {
 
   /** Prepares a topic. Throws for a topic or an option that can never be published. */
   publisher(topic: string, options?: PublishOptions): Publisher {
-    const asked = options ?? {}
-    const qos = integer(asked.qos, 'qos', 0, 0, 2)
-    const source = new MessageSource(topicBytes(topic, 'topic'), new Uint8Array(SCRATCH_SIZE))
-    source.propertiesLength = 0
-    source.flags = qos | (asked.retain === true ? MESSAGE_RETAIN : 0)
-    if (asked.properties !== undefined && !this.encodeProperties(source, asked.properties)) {
-      fail('properties', '(object)', 'properties that MQTT 5 allows in PUBLISH')
-    }
-    const properties = new Uint8Array(source.propertiesLength)
-    this.settings.system.copy(properties, 0, source.properties, 0, source.propertiesLength)
-    source.properties = properties
-    this.chooseLane(source)
+    const source = this.maker.prepare(topic, options ?? {})
     return new Publisher(this, source, expires(source))
+  }
+
+  /**
+   * Begins a message whose payload of `length` bytes is handed over in parts, because it is larger
+   * than the buffers: up to half of its lane's storage. Messages of the lane that are published
+   * meanwhile leave behind it. `status` of the stream tells when it could not begin: as `publish`,
+   * ERR_TOO_LARGE also without storage, ERR_BUSY while the lane has another stream open.
+   */
+  stream(topic: string, length: number, options?: PublishOptions): PayloadStream {
+    const size = integer(length, 'length', 0, 1, 0x0fffffff)
+    const source = this.maker.prepare(topic, options ?? {})
+    const queue = this.queueOf(source)
+    source.payloadLength = 0
+    let status: Status = this.isQueued(source) ? OK : ERR_ARGUMENT
+    if (status === OK && !this.session.fits(source)) status = ERR_TOO_LARGE
+    if (status === OK && this.isPublishing) status = ERR_BUSY
+    if (status === OK) status = queue.stream.begin(source, expires(source), size)
+    return new PayloadStream(queue.stream, this.settings.system, size, status, (number) => {
+      const ticket = this.session.connection.lanes[source.lane]!.ticketOf(number)
+      this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
+      this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
+      this.onWork()
+      return ticket
+    })
   }
 
   /** What `Publisher.publish` calls. */
@@ -349,52 +331,6 @@ export class MqttClient implements PayloadSink {
     this.onWork()
     return ticket
   }
-
-  private chooseLane(source: MessageSource): void {
-    const lanes = this.settings.lanes
-    const qos = source.flags & MESSAGE_QOS
-    const lane = lanes.length === 1 ? 0 : laneOf(lanes, source.topic, source.topicLength, qos)
-    // A topic's number belongs to the lane's log.
-    if (lane !== source.lane) source.topicHint = 0
-    source.lane = lane
-  }
-
-  /** Puts the bytes of a topic name into `adHoc`; false when it is none. */
-  private encodeTopic(topic: string): boolean {
-    const source = this.adHoc
-    this.adHocTopic = ''
-    // One walk over the string instead of two: what does not fit a typed array is not written.
-    const length = writeUtf8(source.topic, 0, topic)
-    if (length < 0) return false
-    if (length > source.topic.length) {
-      source.topic = new Uint8Array(length)
-      writeUtf8(source.topic, 0, topic)
-    }
-    if (!isTopicName(source.topic, 0, length)) return false
-    source.topicLength = length
-    source.topicHint = 0
-    this.adHocTopic = topic
-    return true
-  }
-
-  private encodeProperties(source: MessageSource, properties: MqttProperties): boolean {
-    // An alias means nothing on the connection the message may leave on.
-    if (properties.topicAlias !== undefined) return false
-    let end: number
-    for (;;) {
-      const target = source.properties
-      end = writeProperties(target, 0, target.length, PUBLISH, properties)
-      if (end !== ERR_SPACE || target.length > this.settings.sendBufferSize) break
-      source.properties = new Uint8Array(target.length * 2)
-    }
-    source.propertiesLength = end < 0 ? 0 : end
-    return end >= 0
-  }
 }
 
 function nothing(): void {}
-
-function expires(source: MessageSource): boolean {
-  const end = source.propertiesLength
-  return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
-}

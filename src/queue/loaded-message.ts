@@ -5,7 +5,7 @@
 import { readUint32 } from '../codec/bytes.js'
 import { findProperty } from '../codec/properties.js'
 import { PROPERTY_MESSAGE_EXPIRY_INTERVAL } from '../codec/protocol.js'
-import { OK, type Status } from '../status.js'
+import { ERR_CORRUPT, OK, type Status } from '../status.js'
 import { MessageRecord } from '../store/message-record.js'
 import type { OutgoingLog } from '../store/outgoing-log.js'
 import type { QueueClock } from './queue-clock.js'
@@ -24,15 +24,38 @@ export class LoadedMessage {
     this.ttlSeconds = ttlSeconds
   }
 
-  /** Loads the record the log's reader is at: OK, ERR_CORRUPT, ERR_HOOK or ERR_STORAGE. */
+  /**
+   * Loads the record the log's reader is at: OK, ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, or
+   * ERR_NOT_READY for a payload that never came to its end.
+   */
   load(): Status {
     const log = this.log
     let status = log.load()
     if (status !== OK) return status
     status = this.record.parse(log.buffer, log.loadedAt, log.loadedLength)
+    if (status === OK && this.record.isFragmented) {
+      // The check overwrites the buffer.
+      status = this.checkFragments(this.record.payloadLength)
+      if (status === OK) status = log.load()
+    }
     return status === OK && this.record.topicNumber > 0
       ? log.loadTopic(this.record.topicNumber)
       : status
+  }
+
+  /** Reads all fragments: OK when each is there and intact, so that sending can begin. */
+  private checkFragments(length: number): Status {
+    const fragments = this.log.fragments
+    if (fragments === null) return ERR_CORRUPT
+    fragments.rewind()
+    let left = length
+    for (;;) {
+      const found = fragments.next()
+      if (found === 0) break
+      if (found < 0) return found
+      left -= found
+    }
+    return left === 0 ? OK : ERR_CORRUPT
   }
 
   get topic(): Uint8Array {

@@ -6,7 +6,7 @@
  * decides what happens when the log is full and when marks become durable. It knows nothing of
  * packets and connections: the session tells it what became of a message.
  */
-import { ERR_CORRUPT, ERR_STORAGE, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_NOT_READY, ERR_STORAGE, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
 import {
   COMPLETE,
@@ -27,6 +27,7 @@ import { type FullQueue, Overflow } from './overflow.js'
 import { LoadedMessage } from './loaded-message.js'
 import { Marks } from './marks.js'
 import { QueueClock } from './queue-clock.js'
+import { StreamWriter } from './stream-writer.js'
 import type { QueueListener } from './queue-listener.js'
 import { DROPPED_DAMAGED, type SessionState } from '../store/session-state.js'
 
@@ -36,6 +37,8 @@ export class OutgoingQueue implements FullQueue {
   readonly state: SessionState
   readonly lane: Lane
   readonly marks: Marks
+  /** Writes payloads that come in parts. */
+  readonly stream: StreamWriter
   /** Messages dropped, by DROPPED_ reason. */
   readonly dropped: Uint32Array
   /** The message `load` found, taken apart. */
@@ -96,9 +99,10 @@ export class OutgoingQueue implements FullQueue {
     this.resumeAt = 0
     this.reportedTo = log.storedEnd
     this.heldAt = -1
-    this.overflow = new Overflow(this)
     this.clock = new QueueClock(system, log.timeBase)
     this.loaded = new LoadedMessage(log, this.clock, lane.ttlSeconds)
+    this.overflow = new Overflow(this)
+    this.stream = new StreamWriter(this, this.overflow, group, this.clock, system)
     this.listener = null
     this.keepsSent = keepsSent
     window.keepsSent = keepsSent
@@ -142,7 +146,7 @@ export class OutgoingQueue implements FullQueue {
 
   /** True when the oldest messages may have expired. */
   get hasExpiry(): boolean {
-    return this.hasTimes
+    return this.hasTimes || this.stream.hasTimes
   }
 
   /** The next message that was never sent, loaded; 0: none, or one that must stay. */
@@ -176,7 +180,7 @@ export class OutgoingQueue implements FullQueue {
 
   /**
    * Makes room and writes all of the record but the payload. Returns where in `log.buffer` the
-   * payload of `message.payloadLength` bytes goes, or ERR_TOO_LARGE, ERR_FULL, ERR_DROPPED,
+   * payload of `message.payloadLength` bytes goes, or ERR_FULL, ERR_DROPPED,
    * ERR_STORAGE, ERR_HOOK. `isTimed` keeps the time of queueing, for messages that expire.
    */
   begin(message: MessageSource, isTimed: boolean): number {
@@ -267,6 +271,10 @@ export class OutgoingQueue implements FullQueue {
         this.log.stepBack()
         return 0
       }
+      if (number === this.stream.number) {
+        this.log.stepBack()
+        return 0
+      }
       this.current = number
       this.expected = numberAfter(number)
       if (this.window.state(number) !== COMPLETE) return number
@@ -285,6 +293,10 @@ export class OutgoingQueue implements FullQueue {
    */
   load(number: number): Status {
     const status = this.loaded.load()
+    if (status === ERR_NOT_READY) {
+      this.complete(number) // given up while it was written: nobody was told that it is kept
+      return status
+    }
     if (status === ERR_STORAGE) {
       this.leave()
       this.listener!.onStorageFailed(status)

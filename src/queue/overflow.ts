@@ -60,6 +60,17 @@ export class Overflow implements RoomMaker {
     return ERR_DROPPED
   }
 
+  /** Makes `bytes` of the log free, for a message that takes many records. */
+  makeSpace(bytes: number): Status {
+    const queue = this.queue
+    queue.marks.saveDrops()
+    if (queue.log.freeBytes < bytes) queue.marks.freeByMark()
+    while (queue.log.freeBytes < bytes) {
+      if (!this.giveUp()) return ERR_FULL
+    }
+    return OK
+  }
+
   /** Writes what a group holds in RAM, with room made as for a new message. */
   keep(group: GroupControl): Status {
     const queue = this.queue

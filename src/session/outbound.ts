@@ -33,6 +33,7 @@ import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
 import type { InFlight } from './in-flight.js'
+import { PayloadPump } from './payload-pump.js'
 
 /** The most an acknowledgement takes: type, length, identifier, Reason Code. */
 export const ACK_ROOM = 5
@@ -42,10 +43,12 @@ const STEPS = 64
 
 export class Outbound {
   private readonly connection: Connection
+  private readonly pump: PayloadPump
 
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
     this.connection = connection
+    this.pump = new PayloadPump(connection)
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -57,6 +60,7 @@ export class Outbound {
     const connection = this.connection
     const exchanges = connection.exchanges
     const owed = connection.state.owed
+    this.pump.stop()
     exchanges.reset()
     for (let index = 0; sessionPresent && index < owed.count; index++) {
       exchanges.pubrelDue(owed.packetIds[index]!)
@@ -72,6 +76,7 @@ export class Outbound {
   /** Encodes what may leave now. True when there is more to look at without waiting. */
   fill(): boolean {
     const connection = this.connection
+    if (!this.finishPacket()) return false
     if (!this.sendPubrels()) return false
     connection.subscriptions.send(
       connection.sendBuffer,
@@ -82,6 +87,12 @@ export class Outbound {
       if (!this.sendNext()) return false
     }
     return true
+  }
+
+  /** Goes on with a payload that is being streamed. False while it is not at its end. */
+  finishPacket(): boolean {
+    if (this.pump.isActive) this.pump.pump()
+    return !this.pump.isActive
   }
 
   /**
@@ -206,13 +217,15 @@ export class Outbound {
     const size = publishSize(topicLength, qos, propertiesLength, record.payloadLength, version)
     const isRepeat = state === SENT || lane.mayHaveBeenSent(number)
 
-    const reason = this.unsendable(queue, size, isRepeat)
+    const bodyLength = record.isFragmented ? 0 : record.payloadLength
+    const bufferedSize = size - record.payloadLength + bodyLength
+    const reason = this.unsendable(queue, size, bufferedSize, isRepeat)
     if (reason !== OK) {
       const counter = reason === ERR_EXPIRED ? DROPPED_EXPIRED : DROPPED_REFUSED
       queue.drop(number, reason, counter, 0)
       return true
     }
-    if (!sendBuffer.hasRoom(size)) {
+    if (!sendBuffer.hasRoom(bufferedSize)) {
       queue.leave()
       return false
     }
@@ -235,25 +248,34 @@ export class Outbound {
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
     if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loaded.age)
     at += propertiesLength
-    settings.system.copy(bytes, at, log.buffer, record.payloadAt, record.payloadLength)
-    sendBuffer.added(at + record.payloadLength)
+    settings.system.copy(bytes, at, log.buffer, record.payloadAt, bodyLength)
+    sendBuffer.added(at + bodyLength)
     if (connection.exchanges.count === 0) connection.progressAt = connection.now
     if (qos > 0) {
       queue.markSent(number)
       lane.published(number, qos)
-    } else {
+    } else if (!record.isFragmented) {
       queue.complete(number)
+    }
+    if (record.isFragmented) {
+      this.pump.start(lane, number, record.payloadLength, qos === 0)
+      this.pump.pump()
     }
     connection.events.emitTicket(MESSAGE_SENT, lane.ticketOf(number), OK, 0)
     return true
   }
 
   /** Why this broker will never take the loaded message, or OK. */
-  private unsendable(queue: OutgoingQueue, size: number, isRepeat: boolean): Status {
+  private unsendable(
+    queue: OutgoingQueue,
+    size: number,
+    bufferedSize: number,
+    isRepeat: boolean,
+  ): Status {
     const limits = this.connection.limits
     const sendBuffer = this.connection.sendBuffer
     const record = queue.loaded.record
-    if (size < 0 || size > sendBuffer.bytes.length) return ERR_TOO_LARGE
+    if (size < 0 || bufferedSize > sendBuffer.bytes.length) return ERR_TOO_LARGE
     if (size > limits.maximumPacketSize) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-15]
     if (record.qos > limits.maximumQos) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-11]
     if (record.retain === 1 && !limits.hasRetain) return ERR_NOT_AVAILABLE // [MQTT-3.2.2-14]

@@ -17,6 +17,8 @@ export class SendBuffer {
   readonly bytes: Uint8Array
   /** Where the next packet is encoded. Whoever encodes one calls `added`. */
   end: number
+  /** A payload is being streamed: no packet may begin before its end. */
+  isLocked: boolean
   private readonly system: System
   private start: number
 
@@ -25,6 +27,7 @@ export class SendBuffer {
     this.system = system
     this.start = 0
     this.end = 0
+    this.isLocked = false
   }
 
   get isEmpty(): boolean {
@@ -35,16 +38,28 @@ export class SendBuffer {
   clear(): void {
     this.start = 0
     this.end = 0
+    this.isLocked = false
+  }
+
+  /** Bytes that fit at `end` now, for a payload that is streamed. */
+  space(): number {
+    if (this.start > 0) this.moveToStart()
+    return this.bytes.length - this.end
   }
 
   /** True when a packet of `size` bytes can be encoded at `end` now. */
   hasRoom(size: number): boolean {
+    if (this.isLocked) return false
     if (this.end + size <= this.bytes.length) return true
     if (this.end - this.start + size > this.bytes.length) return false
+    this.moveToStart()
+    return true
+  }
+
+  private moveToStart(): void {
     this.system.copy(this.bytes, 0, this.bytes, this.start, this.end - this.start)
     this.end -= this.start
     this.start = 0
-    return true
   }
 
   /** A packet was encoded at `end`; `end` is now the offset after it. */
@@ -60,7 +75,8 @@ export class SendBuffer {
       if (taken === 0) return OK
       this.start += taken
     }
-    this.clear()
+    this.start = 0
+    this.end = 0
     return OK
   }
 }

@@ -348,6 +348,7 @@ export class Session {
     const connection = this.connection
     const transport = this.settings.transport
     const buffer = connection.sendBuffer
+    this.outbound.finishPacket()
     let status = this.flush()
     // Behind what is on its way: a packet may be half sent.
     if (status === OK && this.isDisconnectDue && buffer.hasRoom(DISCONNECT_ROOM)) {

@@ -43,7 +43,11 @@ export class Timing {
     }
     // Three quarters leave time for a late poll [MQTT-3.1.2-20]. Silence of the broker counts as
     // well as ours: a half-open connection swallows what we send without a sign.
-    const dueAt = Math.min(connection.sentAt, connection.receivedAt) + (keepAliveMs * 3) / 4
+    // While a payload is streamed nothing is read, and its progress is a sign of life.
+    const aliveAt = connection.sendBuffer.isLocked
+      ? connection.progressAt
+      : Math.min(connection.sentAt, connection.receivedAt)
+    const dueAt = aliveAt + (keepAliveMs * 3) / 4
     if (now < dueAt) return Math.min(waitMs, dueAt - now)
     const buffer = connection.sendBuffer
     if (!buffer.hasRoom(PINGREQ_ROOM)) {

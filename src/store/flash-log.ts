@@ -2,6 +2,7 @@ import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import type { Status } from '../status.js'
 import { ExchangeWindow, WINDOW_BYTES } from './exchange-window.js'
+import { FlashFragments } from './flash-fragments.js'
 import { FlashReader } from './flash-reader.js'
 import { RECORD_HEADER } from './flash-record.js'
 import { FlashRecovery } from './flash-recovery.js'
@@ -34,6 +35,7 @@ export class FlashLog implements OutgoingLog {
   firstNumber: number
   firstSequence: number
   readonly scan: SectorScan
+  readonly fragments: FlashFragments
   private readonly ring: FlashRing
   private readonly writer: FlashWriter
   private readonly reader: FlashReader
@@ -71,6 +73,14 @@ export class FlashLog implements OutgoingLog {
       scratch,
     )
     this.maxBody = this.writer.maxBody
+    this.fragments = new FlashFragments(
+      this.region,
+      this.ring,
+      this.writer,
+      this.reader,
+      this.scan,
+      buffer,
+    )
     this.topicAt = this.reader.topics.topicAt
   }
 
@@ -184,6 +194,10 @@ export class FlashLog implements OutgoingLog {
 
   get freeBytes(): number {
     return this.writer.freeBytes()
+  }
+
+  get capacity(): number {
+    return this.region.sectorCount * this.region.sectorSize
   }
 
   get wear(): number {

@@ -4,6 +4,7 @@ import { readUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
+  FRAGMENT,
   MESSAGE,
   RECORD_HEADER,
   TOPIC,
@@ -37,7 +38,7 @@ export class FlashReader {
   /** Topics of the sector the reader is in, as far as it has come. */
   readonly topics: TopicTable
   /** The sector the reader is in, its first number, and the first number of the next sector. */
-  private sequence: number
+  sequence: number
   private firstNumber: number
   private limit: number
   private limitSequence: number
@@ -49,9 +50,9 @@ export class FlashReader {
   /** The message that `advance` returned last. */
   private recordAt: number
   private recordStored: number
-  private recordNumber: number
+  recordNumber: number
   /** Boot salt and time base in force at `nextAt`. */
-  private salt: number
+  salt: number
   timeBase: number
   loadedLength: number
   /** Damaged messages passed over, and the number before which all are counted. */
@@ -142,6 +143,11 @@ export class FlashReader {
       const found = this.step(end)
       if (found !== 0) return found
     }
+  }
+
+  /** Where the record behind the message of the last `advance` stands. */
+  get recordEnd(): number {
+    return this.recordAt + this.region.recordSize(this.recordStored)
   }
 
   /** The next `advance` returns the same message again. */
@@ -239,7 +245,8 @@ export class FlashReader {
     const type = recordType(peek, 0)
     const stored = recordLength(peek, 0)
     const size = region.recordSize(stored)
-    if (type < MESSAGE || type > CONTEXT || at + size > end) return this.resync(this.nextNumber)
+    if (type < MESSAGE || (type > CONTEXT && type !== FRAGMENT) || at + size > end)
+      return this.resync(this.nextNumber)
     this.nextAt = at + size
     if (type === MESSAGE) {
       this.recordAt = at
@@ -248,6 +255,8 @@ export class FlashReader {
       this.nextNumber = numberAfter(this.nextNumber)
       return this.recordNumber
     }
+    // Its check is looked at when its message is read.
+    if (type === FRAGMENT) return 0
     if (this.noteRecord(type, at, stored, address, count)) return 0
     return this.resync(this.nextNumber)
   }

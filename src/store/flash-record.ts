@@ -33,6 +33,14 @@ export const TOPIC = 3
 export const CONTEXT = 4
 /** The state of the session store. */
 export const STATE = 5
+/** A part of a payload: 4 bytes message number, 1 byte FRAGMENT_ flags, then the bytes. */
+export const FRAGMENT = 6
+/** The last type that is in use; 7 is blank. */
+export const LAST_TYPE = FRAGMENT
+/** Bytes in front of a fragment's part of the payload. */
+export const FRAGMENT_HEAD = 5
+/** Flag of the last fragment of a message: with it the message is whole. */
+export const FRAGMENT_LAST = 1
 
 /** Bytes in the body of a CONTEXT record; four more with a number. */
 export const CONTEXT_BYTES = 8

@@ -4,6 +4,7 @@ import { writeUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
+  FRAGMENT,
   MARK,
   MAX_STORED,
   MESSAGE,
@@ -158,6 +159,20 @@ export class FlashWriter {
     const number = this.nextNumber
     this.nextNumber = numberAfter(number)
     return number
+  }
+
+  /** Appends a FRAGMENT whose body stands in the buffer as for `append`. It takes no number. */
+  appendFragment(length: number): Status {
+    const written = this.put(this.buffer, FRAGMENT, length)
+    this.reservedSize = 0
+    return written < 0 ? written : OK
+  }
+
+  /** The longest body that the write sector takes now. */
+  get room(): number {
+    const region = this.region
+    const left = region.sectorSize - this.offset - this.saltSize()
+    return left - (left % region.storage.writeSize) - RECORD_HEADER - region.growth
   }
 
   /** The number of a topic in the write sector; 0: inline. */

@@ -10,7 +10,7 @@ import { ERR_CORRUPT, OK, type Status } from '../status.js'
 import { type ExchangeWindow, isBefore } from './exchange-window.js'
 import type { FlashLog } from './flash-log.js'
 import { MESSAGE_QOS, MESSAGE_RETAIN, MessageRecord, MessageSource } from './message-record.js'
-import type { GroupControl, OutgoingLog } from './outgoing-log.js'
+import type { Fragments, GroupControl, OutgoingLog } from './outgoing-log.js'
 import { placeMessage, type RoomMaker } from './place-message.js'
 import { RamLog } from './ram-log.js'
 
@@ -262,6 +262,14 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
 
   get skippedCount(): number {
     return this.flash.skippedCount
+  }
+
+  get fragments(): Fragments {
+    return this.flash.fragments
+  }
+
+  get capacity(): number {
+    return this.flash.capacity
   }
 
   get wear(): number {

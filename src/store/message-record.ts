@@ -7,9 +7,16 @@
  *   +-------+--------------------------+---------+- - - - - - - - - - - - - +- - - - - - -+
  *   | flags | topic number, or 2+topic | time    | length + properties      | payload     |
  *   +-------+--------------------------+---------+- - - - - - - - - - - - - +- - - - - - -+
- *     1       1, or 2 + length           0 or 2     0, or 1 to 4 + length      rest
+ *     1       1, or 2 + length           0 or 2     0, or 1 to 4 + length      rest, or 4
  */
-import { readUint16, readVarint, varintSize, writeUint16, writeVarint } from '../codec/bytes.js'
+import {
+  readUint16,
+  readUint32,
+  readVarint,
+  varintSize,
+  writeUint16,
+  writeVarint,
+} from '../codec/bytes.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
 import type { System } from '../../hal/system.js'
 
@@ -18,6 +25,8 @@ export const MESSAGE_RETAIN = 0x04
 export const MESSAGE_INLINE_TOPIC = 0x08
 export const MESSAGE_TIME = 0x10
 export const MESSAGE_PROPERTIES = 0x20
+/** Instead of a payload its length, 4 bytes: the payload follows in FRAGMENT records. */
+export const MESSAGE_FRAGMENTS = 0x40
 
 /** What an enqueued message is made of. One object is reused; its arrays belong to the caller. */
 export class MessageSource {
@@ -111,6 +120,8 @@ export class MessageRecord {
   propertiesLength: number
   payloadAt: number
   payloadLength: number
+  /** The payload of `payloadLength` bytes is in FRAGMENT records. */
+  isFragmented: boolean
 
   constructor() {
     this.qos = 0
@@ -123,6 +134,7 @@ export class MessageRecord {
     this.propertiesLength = 0
     this.payloadAt = 0
     this.payloadLength = 0
+    this.isFragmented = false
   }
 
   /** Takes `length` bytes at `at` apart: OK, or ERR_CORRUPT when the lengths do not add up. */
@@ -132,7 +144,7 @@ export class MessageRecord {
     const flags = source[at]!
     this.qos = flags & MESSAGE_QOS
     this.retain = flags & MESSAGE_RETAIN ? 1 : 0
-    if (this.qos === 3 || flags > 0x3f) return ERR_CORRUPT
+    if (this.qos === 3 || flags > 0x7f) return ERR_CORRUPT
     at++
     this.topicNumber = 0
     this.topicLength = 0
@@ -163,6 +175,10 @@ export class MessageRecord {
     if (at > end) return ERR_CORRUPT
     this.payloadAt = at
     this.payloadLength = end - at
+    this.isFragmented = (flags & MESSAGE_FRAGMENTS) !== 0
+    if (!this.isFragmented) return OK
+    if (this.payloadLength !== 4) return ERR_CORRUPT
+    this.payloadLength = readUint32(source, at)
     return OK
   }
 }

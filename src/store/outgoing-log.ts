@@ -121,8 +121,13 @@ export interface OutgoingLog {
 
   /** Damaged records passed over since mount, each counted once. */
   readonly skippedCount: number
+  /** Parts of payloads that are too large for a record; null where the log has none. */
+  readonly fragments: Fragments | null
+
   /** How often a sector was erased on average since the store was formatted; 0 in RAM. */
   readonly wear: number
+  /** Bytes of the place where the log keeps its records. */
+  readonly capacity: number
   /** Bytes that further records may take before ERR_FULL, headers and padding included. */
   readonly freeBytes: number
 }
@@ -141,4 +146,39 @@ export interface GroupControl {
   readonly savedCount: number
   /** Writes all records that are in RAM only: OK, ERR_FULL, ERR_STORAGE or ERR_HOOK. */
   keep(): Status
+}
+
+/**
+ * Fragments: the payload of a message that is too large for one record. Its record comes first, its
+ * fragments follow, other records between them. It is whole when the last one is there.
+ */
+export interface Fragments {
+  /** Bytes of payload that one fragment takes at the most. */
+  readonly capacity: number
+  /** How many of `length` bytes the next fragment best takes. */
+  fit(length: number): number
+  /** Bytes of log that a payload of `length` bytes takes, roughly: records, headers, padding. */
+  cost(length: number): number
+  /**
+   * Appends `length` bytes of payload of message `number`: OK, ERR_FULL, ERR_STORAGE, ERR_HOOK.
+   * Uses the log's buffer.
+   */
+  append(
+    number: number,
+    source: Uint8Array,
+    sourceAt: number,
+    length: number,
+    isLast: boolean,
+  ): Status
+  /** Starts reading the fragments of the message that the log's reader is at. */
+  rewind(): void
+  /**
+   * Loads the next fragment into the log's buffer, at `loadedAt`: its bytes of payload; 0 after the
+   * last; ERR_CORRUPT when it is damaged, ERR_NOT_READY when the rest was never written,
+   * ERR_STORAGE, ERR_HOOK.
+   */
+  next(): number
+  /** Loads the fragment again that `next` returned last: its bytes, or as `next`. */
+  again(): number
+  readonly loadedAt: number
 }

@@ -35,6 +35,7 @@ export class RamLog implements OutgoingLog {
   readonly topicLength: number
   readonly skippedCount: number
   readonly wear: number
+  readonly fragments: null
 
   private readonly system: System
   /** Also for `GroupLog`: records are contiguous in it. */
@@ -70,6 +71,7 @@ export class RamLog implements OutgoingLog {
     this.topicLength = 0
     this.skippedCount = 0
     this.wear = 0
+    this.fragments = null
     this.oldest = 1
     this.oldestAt = 0
     this.writeAt = 0
@@ -112,6 +114,10 @@ export class RamLog implements OutgoingLog {
   /** The number `advance` will return next, if there is one. */
   get readingNumber(): number {
     return this.readNumber
+  }
+
+  get capacity(): number {
+    return this.ring.length
   }
 
   get freeBytes(): number {

@@ -5,7 +5,7 @@ import {
   CONTEXT_BYTES,
   MESSAGE,
   RECORD_HEADER,
-  STATE,
+  LAST_TYPE,
   numberKey,
   recordKey,
   recordLength,
@@ -137,7 +137,7 @@ export class SectorScan {
     for (let at = offset + region.recordSize(0); at + RECORD_HEADER <= this.end; at += unit) {
       if (!this.hold(at, RECORD_HEADER)) return 0
       const type = recordType(this.buffer, this.at)
-      if (type < MESSAGE || type > STATE) continue
+      if (type < MESSAGE || type > LAST_TYPE) continue
       this.stored = recordLength(this.buffer, this.at)
       if (this.hold(at, RECORD_HEADER + this.stored) && this.isIntact(at, type, false)) return at
     }
@@ -157,7 +157,8 @@ export class SectorScan {
       const flip = bit < 16 ? 1 << (bit & 7) : 0
       buffer[at] = buffer[at]! ^ flip
       const type = recordType(buffer, this.at)
-      const isFound = type >= MESSAGE && type <= STATE && this.isIntact(offset, type, bit === 16)
+      const isFound =
+        type >= MESSAGE && type <= LAST_TYPE && this.isIntact(offset, type, bit === 16)
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
       if (type === MESSAGE) this.passNumber()
@@ -178,7 +179,7 @@ export class SectorScan {
       const type = recordType(this.buffer, this.at)
       this.stored = recordLength(this.buffer, this.at)
       if (type === 7 && this.isBlankHeader()) return -1
-      if (type < MESSAGE || type > STATE || !this.hold(offset, RECORD_HEADER + this.stored))
+      if (type < MESSAGE || type > LAST_TYPE || !this.hold(offset, RECORD_HEADER + this.stored))
         continue
       if (this.isIntact(offset, type, false)) return type
     }

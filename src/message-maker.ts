@@ -1,0 +1,129 @@
+/**
+ * MessageMaker: turns what an application publishes into bytes: topic, properties, flags, lane.
+ *
+ * It keeps one message for `publish` with strings, which is used again, and makes new ones for
+ * prepared publishers. It knows nothing of logs and connections.
+ */
+import { fail, integer, topicBytes } from './checks.js'
+import { findProperty, type MqttProperties, writeProperties } from './codec/properties.js'
+import { ERR_SPACE, PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBLISH } from './codec/protocol.js'
+import { writeUtf8 } from './codec/utf8.js'
+import { laneOf } from './lanes.js'
+import type { Settings } from './options.js'
+import { ERR_ARGUMENT, ERR_TOPIC, OK, type Status } from './status.js'
+import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
+import { isTopicName } from './topic.js'
+
+export interface PublishOptions {
+  /** 0, 1 or 2. Default 0. */
+  qos?: number
+  retain?: boolean
+  /** MQTT 5. `messageExpiryInterval` also limits the wait in the queue, in both versions. */
+  properties?: MqttProperties
+}
+
+/** Topics and properties up to this size are encoded without a new buffer. */
+const SCRATCH_SIZE = 256
+
+export class MessageMaker {
+  /** For `publish` with strings: one message, used again. */
+  readonly adHoc: MessageSource
+  /** `adHoc` has a Message Expiry Interval. */
+  isTimed: boolean
+  private readonly settings: Settings
+  /**
+   * The topic whose bytes `adHoc` has, '' for none: on XS each character of a string that is
+   * encoded costs two slots of garbage, and a device often publishes to one topic.
+   */
+  private adHocTopic: string
+
+  constructor(settings: Settings) {
+    this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))
+    this.isTimed = false
+    this.settings = settings
+    this.adHocTopic = ''
+  }
+
+  /** Fills `adHoc`: OK, ERR_TOPIC or ERR_ARGUMENT. */
+  fill(topic: string, options: PublishOptions | undefined): Status {
+    const source = this.adHoc
+    if ((topic === '' || topic !== this.adHocTopic) && !this.encodeTopic(topic)) return ERR_TOPIC
+    source.propertiesLength = 0
+    source.flags = 0
+    this.isTimed = false
+    if (options !== undefined) {
+      const qos = options.qos ?? 0
+      if (qos !== 0 && qos !== 1 && qos !== 2) return ERR_ARGUMENT
+      source.flags = qos | (options.retain === true ? MESSAGE_RETAIN : 0)
+      if (options.properties !== undefined) {
+        if (!this.encodeProperties(source, options.properties)) return ERR_ARGUMENT
+        this.isTimed = expires(source)
+      }
+    }
+    this.chooseLane(source)
+    return OK
+  }
+
+  /** A message of its own. Throws for a topic or an option that can never be published. */
+  prepare(topic: string, asked: PublishOptions): MessageSource {
+    const qos = integer(asked.qos, 'qos', 0, 0, 2)
+    const source = new MessageSource(topicBytes(topic, 'topic'), new Uint8Array(SCRATCH_SIZE))
+    source.propertiesLength = 0
+    source.flags = qos | (asked.retain === true ? MESSAGE_RETAIN : 0)
+    if (asked.properties !== undefined && !this.encodeProperties(source, asked.properties)) {
+      fail('properties', '(object)', 'properties that MQTT 5 allows in PUBLISH')
+    }
+    const properties = new Uint8Array(source.propertiesLength)
+    this.settings.system.copy(properties, 0, source.properties, 0, source.propertiesLength)
+    source.properties = properties
+    this.chooseLane(source)
+    return source
+  }
+
+  private chooseLane(source: MessageSource): void {
+    const lanes = this.settings.lanes
+    const qos = source.flags & MESSAGE_QOS
+    const lane = lanes.length === 1 ? 0 : laneOf(lanes, source.topic, source.topicLength, qos)
+    // A topic's number belongs to the lane's log.
+    if (lane !== source.lane) source.topicHint = 0
+    source.lane = lane
+  }
+
+  /** Puts the bytes of a topic name into `adHoc`; false when it is none. */
+  private encodeTopic(topic: string): boolean {
+    const source = this.adHoc
+    this.adHocTopic = ''
+    // One walk over the string instead of two: what does not fit a typed array is not written.
+    const length = writeUtf8(source.topic, 0, topic)
+    if (length < 0) return false
+    if (length > source.topic.length) {
+      source.topic = new Uint8Array(length)
+      writeUtf8(source.topic, 0, topic)
+    }
+    if (!isTopicName(source.topic, 0, length)) return false
+    source.topicLength = length
+    source.topicHint = 0
+    this.adHocTopic = topic
+    return true
+  }
+
+  private encodeProperties(source: MessageSource, properties: MqttProperties): boolean {
+    // An alias means nothing on the connection the message may leave on.
+    if (properties.topicAlias !== undefined) return false
+    let end: number
+    for (;;) {
+      const target = source.properties
+      end = writeProperties(target, 0, target.length, PUBLISH, properties)
+      if (end !== ERR_SPACE || target.length > this.settings.sendBufferSize) break
+      source.properties = new Uint8Array(target.length * 2)
+    }
+    source.propertiesLength = end < 0 ? 0 : end
+    return end >= 0
+  }
+}
+
+/** True when the message has a Message Expiry Interval. */
+export function expires(source: MessageSource): boolean {
+  const end = source.propertiesLength
+  return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
+}
