@@ -76,6 +76,11 @@ export interface ClientOptions {
   queueQos0?: boolean
   /** PUBLISH packets in flight at a time, 1 to 64. Default 20. */
   inFlightLimit?: number
+  /**
+   * After a connection is made, so many of the messages that waited are sent a second, so that a
+   * fleet that comes back does not overrun its broker. Default 0: as fast as it takes them.
+   */
+  drainPerSecond?: number
   /** Bytes of RAM for waiting messages, without `storage`. Default 4,096. */
   queueSize?: number
   /** Bytes of the largest packet that is sent. Default 1,536. */
@@ -104,7 +109,8 @@ export interface ClientOptions {
 
 const NAMES =
   ' system transport broker clientId storage protocol username password will keepAliveMs' +
-  ' cleanStart sessionExpirySeconds sessionLost overflow lanes queueQos0 inFlightLimit queueSize' +
+  ' cleanStart sessionExpirySeconds sessionLost overflow lanes queueQos0 inFlightLimit' +
+  ' drainPerSecond queueSize' +
   ' sendBufferSize receiveBufferSize receiveMaximum connectTimeoutMs pingTimeoutMs' +
   ' ackTimeoutMs retryMinMs retryMaxMs ackBatch ackDelayMs connectProperties '
 
@@ -135,6 +141,8 @@ export class Settings {
   readonly lanes: Lane[]
   readonly queueQos0: boolean
   readonly inFlightLimit: number
+  /** Milliseconds between two messages of the backlog; 0: none. */
+  readonly drainMs: number
   readonly queueSize: number
   readonly sendBufferSize: number
   readonly receiveBufferSize: number
@@ -177,6 +185,8 @@ export class Settings {
         : makeLanes(options.lanes, overflow, isDurable)
     this.queueQos0 = flag(options.queueQos0, 'queueQos0', false)
     this.inFlightLimit = integer(options.inFlightLimit, 'inFlightLimit', 20, 1, WINDOW_SPAN)
+    const drain = integer(options.drainPerSecond, 'drainPerSecond', 0, 0, 1000000)
+    this.drainMs = drain === 0 ? 0 : 1000 / drain
     this.queueSize = integer(options.queueSize, 'queueSize', 4096, 64, 16777216)
     this.sendBufferSize = integer(options.sendBufferSize, 'sendBufferSize', 1536, 64, 1048576)
     this.receiveBufferSize = integer(

@@ -65,8 +65,9 @@ export class OutgoingQueue implements FullQueue {
   private resumeAt: number
   /** message.persisted was sent for every record before this number. */
   private reportedTo: number
-  /** When the oldest record was appended that is in RAM only, or -1. */
+  /** When the present period of holding began, or -1; records before that number are older. */
   private heldAt: number
+  private heldBefore: number
   private readonly overflow: Overflow
   /** The record `next` returned last, and the number the log should come to next. */
   private current: number
@@ -99,6 +100,7 @@ export class OutgoingQueue implements FullQueue {
     this.resumeAt = 0
     this.reportedTo = log.storedEnd
     this.heldAt = -1
+    this.heldBefore = 0
     this.clock = new QueueClock(system, log.timeBase)
     this.loaded = new LoadedMessage(log, this.clock, lane.ttlSeconds)
     this.overflow = new Overflow(this)
@@ -198,8 +200,11 @@ export class OutgoingQueue implements FullQueue {
   commit(): number {
     const number = this.log.append(this.bodyLength)
     if (number < 0) return number
-    // The first record that is in RAM only starts the time until its group is written.
-    if (this.heldAt < 0 && !this.isKept(number)) this.heldAt = this.system.now()
+    // The first record that is in RAM only begins a period; see `tendHeld`.
+    if (this.heldAt < 0 && !this.isKept(number)) {
+      this.heldAt = this.system.now()
+      this.heldBefore = number
+    }
     if (this.group !== null) this.reportKept(number)
     const message = this.pending!
     if (this.latest) {
@@ -225,8 +230,7 @@ export class OutgoingQueue implements FullQueue {
     const group = this.group
     if (group === null || group.heldCount === 0) return OK
     const status = this.overflow.keep(group)
-    // What could not be written is tried again after the same time.
-    this.heldAt = status === OK ? -1 : this.system.now()
+    if (status === OK) this.heldAt = -1
     this.reportKept(0)
     return status
   }
@@ -352,14 +356,22 @@ export class OutgoingQueue implements FullQueue {
     return Math.min(this.marks.tend(now), this.tendHeld(now))
   }
 
+  /**
+   * Time is counted in periods of half of `groupMs`: what was held before the period began and is
+   * not complete at its end is written, so no record waits longer than `groupMs`.
+   */
   private tendHeld(now: number): number {
     const group = this.group
+    const lane = this.lane
     if (group === null || group.heldCount === 0) this.heldAt = -1
-    if (this.heldAt < 0 || this.lane.isForOffline) return Infinity
-    const leftMs = this.heldAt + this.lane.groupMs - now
-    if (leftMs > 0) return leftMs
-    this.keepHeld()
-    return this.heldAt < 0 ? Infinity : this.lane.groupMs
+    if (this.heldAt < 0 || lane.isForOffline) return Infinity
+    const periodMs = lane.groupMs / 2
+    const heldMs = now - this.heldAt
+    if (heldMs < periodMs) return periodMs - heldMs
+    if (heldMs >= lane.groupMs || isBefore(this.window.base, this.heldBefore)) this.keepHeld()
+    this.heldAt = now
+    this.heldBefore = this.log.nextNumber
+    return periodMs
   }
 
   /** Makes everything durable that is not: OK or the reason why not. */

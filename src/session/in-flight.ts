@@ -35,6 +35,8 @@ export class InFlight {
    * they carry DUP and count as in flight. 0: none.
    */
   resumeEnd: number
+  /** Records before this number waited when the connection was made. */
+  backlogEnd: number
   private readonly exchanges: Exchanges
   private readonly window: ExchangeWindow
   private readonly seen: Uint8Array
@@ -44,6 +46,7 @@ export class InFlight {
   constructor(queue: OutgoingQueue, exchanges: Exchanges) {
     this.queue = queue
     this.resumeEnd = 0
+    this.backlogEnd = 0
     this.exchanges = exchanges
     this.window = queue.window
     this.seen = new Uint8Array(WINDOW_SPAN)
@@ -97,6 +100,7 @@ export class InFlight {
    */
   reset(isResumed: boolean): void {
     this.seen.fill(0)
+    this.backlogEnd = this.queue.log.nextNumber
     this.exchanges.count += this.recount()
     for (let index = 0; isResumed && index < WINDOW_SPAN; index++) {
       const number = (this.window.base + index) >>> 0

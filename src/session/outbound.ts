@@ -28,7 +28,7 @@ import {
   type Status,
 } from '../status.js'
 import { MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
-import { RELEASED, SENT } from '../store/exchange-window.js'
+import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
@@ -44,11 +44,14 @@ const STEPS = 64
 export class Outbound {
   private readonly connection: Connection
   private readonly pump: PayloadPump
+  /** When the next message of the backlog may leave. */
+  private pacedUntil: number
 
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
     this.connection = connection
     this.pump = new PayloadPump(connection)
+    this.pacedUntil = 0
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -192,13 +195,35 @@ export class Outbound {
     if (state === RELEASED) return true // its PUBREL was due from the start
     const connection = this.connection
     const packetId = lane.packetIdOf(number)
-    if (connection.state.owed.has(packetId) || connection.exchanges.abandoned.has(packetId)) {
+    if (
+      connection.state.owed.has(packetId) ||
+      connection.exchanges.abandoned.has(packetId) ||
+      this.isPaced(lane, number)
+    ) {
       queue.leave()
       return false
     }
     const status = queue.load(number)
     if (status !== OK) return status !== ERR_STORAGE
     return this.sendPublish(lane, number, state)
+  }
+
+  /** True when the message waited for the connection and it is not the time for the next such. */
+  private isPaced(lane: InFlight, number: number): boolean {
+    const connection = this.connection
+    const drainMs = connection.settings.drainMs
+    if (drainMs === 0 || !isBefore(number, lane.backlogEnd)) return false
+    if (connection.now < this.pacedUntil) return true
+    // What a late poll missed is not made up for by a burst.
+    const least = connection.now - drainMs
+    this.pacedUntil = (this.pacedUntil > least ? this.pacedUntil : least) + drainMs
+    return false
+  }
+
+  /** Milliseconds until the pace lets the next message leave; Infinity when it holds none back. */
+  get pacedMs(): number {
+    const leftMs = this.pacedUntil - this.connection.now
+    return leftMs > 0 ? leftMs : Infinity
   }
 
   private sendPublish(lane: InFlight, number: number, state: number): boolean {

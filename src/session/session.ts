@@ -204,8 +204,7 @@ export class Session {
     }
     const waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
     if (connection.failure !== 0) return this.end()
-    if (hasMore) return 0
-    return waitMs
+    return hasMore ? 0 : Math.min(waitMs, this.outbound.pacedMs)
   }
 
   /** Hands bytes to the transport. A PUBLISH leaves after its mark, where one is kept of it. */
