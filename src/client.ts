@@ -5,15 +5,15 @@
  * over that the last `poll` returned. `run` of holdfast/node does that on Node; the targets do it
  * on the boards.
  */
-import { fail, integer, toBytes, topicBytes } from './checks.js'
-import { findProperty, type MqttProperties, writeProperties } from './codec/properties.js'
-import { ERR_SPACE, PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBLISH } from './codec/protocol.js'
+import { fail, integer, topicBytes } from './checks.js'
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
-import { type EventHandler, type EventName, Events } from './events.js'
+import { type EventHandler, type EventName, Events, type ListenOptions } from './events.js'
 import { MESSAGE_PERSISTED, MESSAGE_QUEUED } from './events.js'
+import type { Task } from './extensions.js'
 import { laneOf } from './lanes.js'
 import { mountState } from './mount.js'
 import { type ClientOptions, Settings } from './options.js'
+import { encodeProperties, expires, type PublishOptions } from './publish-options.js'
 import { type PayloadSink, Publisher } from './publisher.js'
 import type { Lane } from './queue/lane.js'
 import { OutgoingQueue } from './queue/outgoing-queue.js'
@@ -22,28 +22,12 @@ import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
 import { Sleep, type SleepHandler } from './sleep.js'
 import { type ClientStats, makeStats } from './stats.js'
-import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, ERR_TOPIC, OK, type Status } from './status.js'
+import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, ERR_TOPIC, type Status } from './status.js'
 import { ExchangeWindow } from './store/exchange-window.js'
 import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
 import type { SessionState } from './store/session-state.js'
-import { isSubscription, isTopicName, sharedPrefix } from './topic.js'
-
-export interface PublishOptions {
-  /** 0, 1 or 2. Default 0. */
-  qos?: number
-  retain?: boolean
-  /** MQTT 5. `messageExpiryInterval` also limits the wait in the queue, in both versions. */
-  properties?: MqttProperties
-}
-
-export interface SubscribeOptions {
-  /** The highest QoS wanted. Default 0. */
-  qos?: number
-  noLocal?: boolean
-  retainAsPublished?: boolean
-  /** 0, 1 or 2: retained messages always, for a new subscription, never. */
-  retainHandling?: number
-}
+import { type SubscribeOptions, subscribeFilter, subscriptionBytes } from './subscribe-options.js'
+import { isTopicName } from './topic.js'
 
 /** Topics and properties up to this size are encoded without a new buffer. */
 const SCRATCH_SIZE = 256
@@ -66,6 +50,7 @@ export class MqttClient implements PayloadSink {
    * encoded costs two slots of garbage, and a device often publishes to one topic.
    */
   private adHocTopic: string
+  private tasks: Task[] | null
   private isPublishing: boolean
   private isPolling: boolean
   private sleep: Sleep | null
@@ -83,6 +68,7 @@ export class MqttClient implements PayloadSink {
     this.session = new Session(settings, this.events, this.queues)
     this.adHoc = new MessageSource(new Uint8Array(SCRATCH_SIZE), new Uint8Array(SCRATCH_SIZE))
     this.adHocTopic = ''
+    this.tasks = null
     this.isPublishing = false
     this.isPolling = false
     this.sleep = null
@@ -115,6 +101,16 @@ export class MqttClient implements PayloadSink {
     return this.session.isConnected
   }
 
+  /** The Client Identifier: as given, or as the broker assigned it to ''. */
+  get clientId(): string {
+    return this.settings.clientId
+  }
+
+  /** 4 for MQTT 3.1.1, 5 for MQTT 5. */
+  get protocol(): number {
+    return this.settings.version
+  }
+
   /** True before `start`, and after `stop` once DISCONNECT has left. */
   get isStopped(): boolean {
     return this.session.isStopped
@@ -141,7 +137,11 @@ export class MqttClient implements PayloadSink {
     if (this.isPolling) throw new Error('poll was called from a handler; note and return instead')
     this.isPolling = true
     try {
-      const waitMs = this.session.poll(now)
+      let waitMs = this.session.poll(now)
+      const tasks = this.tasks
+      for (let index = 0; tasks !== null && index < tasks.length; index++) {
+        waitMs = Math.min(waitMs, tasks[index]!.poll(now))
+      }
       return this.sleep === null ? waitMs : this.pollSleep(waitMs, now)
     } finally {
       this.isPolling = false
@@ -157,9 +157,9 @@ export class MqttClient implements PayloadSink {
     return this.session.isStopped ? Infinity : 0
   }
 
-  /** Calls `handler` at each event of this name; throws for a name that is none. */
-  on(name: EventName, handler: EventHandler): void {
-    this.events.on(name, handler)
+  /** Calls `handler` at each event of this name; throws for a name or an option that is none. */
+  on(name: EventName, handler: EventHandler, options?: ListenOptions): void {
+    this.events.on(name, handler, options ?? {})
   }
 
   off(name: EventName, handler: EventHandler): void {
@@ -187,7 +187,8 @@ export class MqttClient implements PayloadSink {
       if (qos !== 0 && qos !== 1 && qos !== 2) return ERR_ARGUMENT
       flags = qos | (options.retain === true ? MESSAGE_RETAIN : 0)
       if (options.properties !== undefined) {
-        if (!this.encodeProperties(source, options.properties)) return ERR_ARGUMENT
+        if (!encodeProperties(source, options.properties, this.settings.sendBufferSize))
+          return ERR_ARGUMENT
         isTimed = expires(source)
       }
     }
@@ -212,7 +213,10 @@ export class MqttClient implements PayloadSink {
     const source = new MessageSource(topicBytes(topic, 'topic'), new Uint8Array(SCRATCH_SIZE))
     source.propertiesLength = 0
     source.flags = qos | (asked.retain === true ? MESSAGE_RETAIN : 0)
-    if (asked.properties !== undefined && !this.encodeProperties(source, asked.properties)) {
+    if (
+      asked.properties !== undefined &&
+      !encodeProperties(source, asked.properties, this.settings.sendBufferSize)
+    ) {
       fail('properties', '(object)', 'properties that MQTT 5 allows in PUBLISH')
     }
     const properties = new Uint8Array(source.propertiesLength)
@@ -244,23 +248,9 @@ export class MqttClient implements PayloadSink {
    * again when it lost the session. Throws for what is no filter.
    */
   subscribe(filter: string, options?: SubscribeOptions, handler?: MessageHandler): void {
-    const asked = options ?? {}
-    const bytes = toBytes(filter, 'filter')
-    if (!isSubscription(bytes)) fail('filter', filter, 'a topic filter, or $share/name/filter')
-    if (asked.noLocal === true && sharedPrefix(bytes) > 0) {
-      fail('noLocal', true, 'false for a shared subscription') // [MQTT-3.8.3-4]
-    }
-    if (bytes.length + 16 > this.settings.sendBufferSize >> 1) {
-      fail('filter', bytes.length + ' bytes', 'at most half of sendBufferSize')
-    }
+    const bytes = subscriptionBytes(filter, this.settings.sendBufferSize)
     this.session.connection.subscriptions.add(
-      {
-        filter,
-        qos: integer(asked.qos, 'qos', 0, 0, 2),
-        noLocal: asked.noLocal === true,
-        retainAsPublished: asked.retainAsPublished === true,
-        retainHandling: integer(asked.retainHandling, 'retainHandling', 0, 0, 2),
-      },
+      subscribeFilter(filter, bytes, options ?? {}),
       bytes,
       handler ?? null,
     )
@@ -296,6 +286,33 @@ export class MqttClient implements PayloadSink {
     return storage === null ? Infinity : storage.estimateLifetime(eraseCycles)
   }
 
+  /**
+   * With `manualAck`: acknowledges the message with this token (its `acknowledgement`). ERR_STALE:
+   * it came on an earlier connection and comes again. ERR_ARGUMENT: no such message waits.
+   */
+  acknowledge(token: number): Status {
+    this.onWork()
+    const manualAck = this.settings.manualAck
+    return manualAck === null ? ERR_ARGUMENT : manualAck.acknowledge(token)
+  }
+
+  /**
+   * With `authentication`: authenticates again. The event client.authenticated tells of success, a
+   * failure ends the connection. ERR_OFFLINE; ERR_BUSY while an exchange goes on; ERR_ARGUMENT.
+   */
+  reauthenticate(): Status {
+    this.onWork()
+    const authentication = this.settings.authentication
+    return authentication === null ? ERR_ARGUMENT : authentication.reauthenticate()
+  }
+
+  /** Adds a helper that `poll` calls at its end. */
+  attach(task: Task): void {
+    if (this.tasks === null) this.tasks = [task]
+    else this.tasks.push(task)
+    this.onWork()
+  }
+
   /** Makes durable what waits to be (acknowledgements): before a sleep or a planned power-off. */
   flush(): Status {
     return this.session.connection.flushQueues()
@@ -323,8 +340,8 @@ export class MqttClient implements PayloadSink {
   }
 
   private begin(source: MessageSource, isTimed: boolean): number {
-    if (!this.isQueued(source)) return this.session.beginNow(source)
-    if (!this.session.fits(source)) return ERR_TOO_LARGE
+    if (!this.isQueued(source)) return this.session.outbound.beginNow(source)
+    if (!this.session.outbound.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
     try {
       return this.queueOf(source).begin(source, isTimed)
@@ -339,10 +356,12 @@ export class MqttClient implements PayloadSink {
       const queue = this.queueOf(source)
       ticket = queue.commit()
       if (ticket < 0) return ticket
-      const isKept = queue.isKept(ticket)
+      const topic = source.topic
+      const length = source.topicLength
+      const isKept = this.settings.storage !== null && queue.isKept(ticket)
       ticket = this.session.connection.lanes[source.lane]!.ticketOf(ticket)
-      this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
-      if (this.settings.storage && isKept) this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
+      this.events.emitTopic(MESSAGE_QUEUED, ticket, topic, 0, length)
+      if (isKept) this.events.emitTopic(MESSAGE_PERSISTED, ticket, topic, 0, length)
     } else {
       this.session.connection.sendBuffer.added(end)
     }
@@ -376,25 +395,6 @@ export class MqttClient implements PayloadSink {
     this.adHocTopic = topic
     return true
   }
-
-  private encodeProperties(source: MessageSource, properties: MqttProperties): boolean {
-    // An alias means nothing on the connection the message may leave on.
-    if (properties.topicAlias !== undefined) return false
-    let end: number
-    for (;;) {
-      const target = source.properties
-      end = writeProperties(target, 0, target.length, PUBLISH, properties)
-      if (end !== ERR_SPACE || target.length > this.settings.sendBufferSize) break
-      source.properties = new Uint8Array(target.length * 2)
-    }
-    source.propertiesLength = end < 0 ? 0 : end
-    return end >= 0
-  }
 }
 
 function nothing(): void {}
-
-function expires(source: MessageSource): boolean {
-  const end = source.propertiesLength
-  return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
-}
