@@ -5,14 +5,16 @@
  * over that the last `poll` returned. `run` of holdfast/node does that on Node; the targets do it
  * on the boards.
  */
-import { fail, integer, toBytes } from './checks.js'
+import { integer } from './checks.js'
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
-import { type EventHandler, type EventName, Events } from './events.js'
+import { type EventHandler, type EventName, Events, type ListenOptions } from './events.js'
 import { MESSAGE_PERSISTED, MESSAGE_QUEUED } from './events.js'
-import { expires, MessageMaker, type PublishOptions } from './message-maker.js'
+import type { Task } from './extensions.js'
+import { MessageMaker } from './message-maker.js'
 import { mountState } from './mount.js'
 import { PayloadStream } from './payload-stream.js'
 import { type ClientOptions, Settings } from './options.js'
+import { expires, type PublishOptions } from './publish-options.js'
 import { type PayloadSink, Publisher } from './publisher.js'
 import type { Lane } from './queue/lane.js'
 import { OutgoingQueue } from './queue/outgoing-queue.js'
@@ -25,16 +27,7 @@ import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, OK, type Status } from './status
 import { ExchangeWindow } from './store/exchange-window.js'
 import { MESSAGE_QOS, type MessageSource } from './store/message-record.js'
 import type { SessionState } from './store/session-state.js'
-import { isSubscription, sharedPrefix } from './topic.js'
-
-export interface SubscribeOptions {
-  /** The highest QoS wanted. Default 0. */
-  qos?: number
-  noLocal?: boolean
-  retainAsPublished?: boolean
-  /** 0, 1 or 2: retained messages always, for a new subscription, never. */
-  retainHandling?: number
-}
+import { type SubscribeOptions, subscribeFilter, subscriptionBytes } from './subscribe-options.js'
 
 export class MqttClient implements PayloadSink {
   /**
@@ -48,6 +41,7 @@ export class MqttClient implements PayloadSink {
   private readonly session: Session
   private readonly state: SessionState
   private readonly maker: MessageMaker
+  private tasks: Task[] | null
   private isPublishing: boolean
   private isPolling: boolean
   private sleep: Sleep | null
@@ -64,6 +58,7 @@ export class MqttClient implements PayloadSink {
     }
     this.session = new Session(settings, this.events, this.queues)
     this.maker = new MessageMaker(settings)
+    this.tasks = null
     this.isPublishing = false
     this.isPolling = false
     this.sleep = null
@@ -96,6 +91,16 @@ export class MqttClient implements PayloadSink {
     return this.session.isConnected
   }
 
+  /** The Client Identifier: as given, or as the broker assigned it to ''. */
+  get clientId(): string {
+    return this.settings.clientId
+  }
+
+  /** 4 for MQTT 3.1.1, 5 for MQTT 5. */
+  get protocol(): number {
+    return this.settings.version
+  }
+
   /** True before `start`, and after `stop` once DISCONNECT has left. */
   get isStopped(): boolean {
     return this.session.isStopped
@@ -122,7 +127,11 @@ export class MqttClient implements PayloadSink {
     if (this.isPolling) throw new Error('poll was called from a handler; note and return instead')
     this.isPolling = true
     try {
-      const waitMs = this.session.poll(now)
+      let waitMs = this.session.poll(now)
+      const tasks = this.tasks
+      for (let index = 0; tasks !== null && index < tasks.length; index++) {
+        waitMs = Math.min(waitMs, tasks[index]!.poll(now))
+      }
       return this.sleep === null ? waitMs : this.pollSleep(waitMs, now)
     } finally {
       this.isPolling = false
@@ -138,9 +147,9 @@ export class MqttClient implements PayloadSink {
     return this.session.isStopped ? Infinity : 0
   }
 
-  /** Calls `handler` at each event of this name; throws for a name that is none. */
-  on(name: EventName, handler: EventHandler): void {
-    this.events.on(name, handler)
+  /** Calls `handler` at each event of this name; throws for a name or an option that is none. */
+  on(name: EventName, handler: EventHandler, options?: ListenOptions): void {
+    this.events.on(name, handler, options ?? {})
   }
 
   off(name: EventName, handler: EventHandler): void {
@@ -192,13 +201,13 @@ export class MqttClient implements PayloadSink {
     const queue = this.queueOf(source)
     source.payloadLength = 0
     let status: Status = this.isQueued(source) ? OK : ERR_ARGUMENT
-    if (status === OK && !this.session.fits(source)) status = ERR_TOO_LARGE
+    if (status === OK && !this.session.outbound.fits(source)) status = ERR_TOO_LARGE
     if (status === OK && this.isPublishing) status = ERR_BUSY
     if (status === OK) status = queue.stream.begin(source, expires(source), size)
     return new PayloadStream(queue.stream, this.settings.system, size, status, (number) => {
       const ticket = this.session.connection.lanes[source.lane]!.ticketOf(number)
-      this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
-      this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
+      this.events.emitTopic(MESSAGE_QUEUED, ticket, source.topic, 0, source.topicLength)
+      this.events.emitTopic(MESSAGE_PERSISTED, ticket, source.topic, 0, source.topicLength)
       this.onWork()
       return ticket
     })
@@ -226,23 +235,9 @@ export class MqttClient implements PayloadSink {
    * again when it lost the session. Throws for what is no filter.
    */
   subscribe(filter: string, options?: SubscribeOptions, handler?: MessageHandler): void {
-    const asked = options ?? {}
-    const bytes = toBytes(filter, 'filter')
-    if (!isSubscription(bytes)) fail('filter', filter, 'a topic filter, or $share/name/filter')
-    if (asked.noLocal === true && sharedPrefix(bytes) > 0) {
-      fail('noLocal', true, 'false for a shared subscription') // [MQTT-3.8.3-4]
-    }
-    if (bytes.length + 16 > this.settings.sendBufferSize >> 1) {
-      fail('filter', bytes.length + ' bytes', 'at most half of sendBufferSize')
-    }
+    const bytes = subscriptionBytes(filter, this.settings.sendBufferSize)
     this.session.connection.subscriptions.add(
-      {
-        filter,
-        qos: integer(asked.qos, 'qos', 0, 0, 2),
-        noLocal: asked.noLocal === true,
-        retainAsPublished: asked.retainAsPublished === true,
-        retainHandling: integer(asked.retainHandling, 'retainHandling', 0, 0, 2),
-      },
+      subscribeFilter(filter, bytes, options ?? {}),
       bytes,
       handler ?? null,
     )
@@ -278,6 +273,33 @@ export class MqttClient implements PayloadSink {
     return storage === null ? Infinity : storage.estimateLifetime(eraseCycles)
   }
 
+  /**
+   * With `manualAck`: acknowledges the message with this token (its `acknowledgement`). ERR_STALE:
+   * it came on an earlier connection and comes again. ERR_ARGUMENT: no such message waits.
+   */
+  acknowledge(token: number): Status {
+    this.onWork()
+    const manualAck = this.settings.manualAck
+    return manualAck === null ? ERR_ARGUMENT : manualAck.acknowledge(token)
+  }
+
+  /**
+   * With `authentication`: authenticates again. The event client.authenticated tells of success, a
+   * failure ends the connection. ERR_OFFLINE; ERR_BUSY while an exchange goes on; ERR_ARGUMENT.
+   */
+  reauthenticate(): Status {
+    this.onWork()
+    const authentication = this.settings.authentication
+    return authentication === null ? ERR_ARGUMENT : authentication.reauthenticate()
+  }
+
+  /** Adds a helper that `poll` calls at its end. */
+  attach(task: Task): void {
+    if (this.tasks === null) this.tasks = [task]
+    else this.tasks.push(task)
+    this.onWork()
+  }
+
   /** Makes durable what waits to be (acknowledgements): before a sleep or a planned power-off. */
   flush(): Status {
     return this.session.connection.flushQueues()
@@ -305,8 +327,8 @@ export class MqttClient implements PayloadSink {
   }
 
   private begin(source: MessageSource, isTimed: boolean): number {
-    if (!this.isQueued(source)) return this.session.beginNow(source)
-    if (!this.session.fits(source)) return ERR_TOO_LARGE
+    if (!this.isQueued(source)) return this.session.outbound.beginNow(source)
+    if (!this.session.outbound.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
     try {
       return this.queueOf(source).begin(source, isTimed)
@@ -321,10 +343,12 @@ export class MqttClient implements PayloadSink {
       const queue = this.queueOf(source)
       ticket = queue.commit()
       if (ticket < 0) return ticket
-      const isKept = queue.isKept(ticket)
+      const topic = source.topic
+      const length = source.topicLength
+      const isKept = this.settings.storage !== null && queue.isKept(ticket)
       ticket = this.session.connection.lanes[source.lane]!.ticketOf(ticket)
-      this.events.emitTicket(MESSAGE_QUEUED, ticket, OK, 0)
-      if (this.settings.storage && isKept) this.events.emitTicket(MESSAGE_PERSISTED, ticket, OK, 0)
+      this.events.emitTopic(MESSAGE_QUEUED, ticket, topic, 0, length)
+      if (isKept) this.events.emitTopic(MESSAGE_PERSISTED, ticket, topic, 0, length)
     } else {
       this.session.connection.sendBuffer.added(end)
     }

@@ -10,6 +10,8 @@ import { readUtf8 } from './codec/utf8.js'
 export class InboundMessage {
   /** The receive buffer. Nothing outside of the ranges below belongs to the message. */
   readonly bytes: Uint8Array
+  /** Where the topic stands: `bytes`, or a table of the client where the broker sent an alias. */
+  topicBytes: Uint8Array
   topicAt: number
   topicLength: number
   payloadAt: number
@@ -20,9 +22,12 @@ export class InboundMessage {
   retain: boolean
   /** The broker sent it before, perhaps; see the guarantees for QoS 1. */
   dup: boolean
+  /** With `manualAck`: the token for `client.acknowledge`; 0: nothing is to be acknowledged. */
+  acknowledgement: number
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
+    this.topicBytes = bytes
     this.topicAt = 0
     this.topicLength = 0
     this.payloadAt = 0
@@ -32,11 +37,12 @@ export class InboundMessage {
     this.qos = 0
     this.retain = false
     this.dup = false
+    this.acknowledgement = 0
   }
 
   /** The topic name as a new string. */
   get topic(): string {
-    return readUtf8(this.bytes, this.topicAt, this.topicLength)
+    return readUtf8(this.topicBytes, this.topicAt, this.topicLength)
   }
 
   /** The payload as a view of the receive buffer: copy what must outlive the handler. */

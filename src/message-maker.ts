@@ -5,22 +5,13 @@
  * prepared publishers. It knows nothing of logs and connections.
  */
 import { fail, integer, topicBytes } from './checks.js'
-import { findProperty, type MqttProperties, writeProperties } from './codec/properties.js'
-import { ERR_SPACE, PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBLISH } from './codec/protocol.js'
 import { writeUtf8 } from './codec/utf8.js'
 import { laneOf } from './lanes.js'
+import { encodeProperties, expires, type PublishOptions } from './publish-options.js'
 import type { Settings } from './options.js'
 import { ERR_ARGUMENT, ERR_TOPIC, OK, type Status } from './status.js'
 import { MESSAGE_QOS, MESSAGE_RETAIN, MessageSource } from './store/message-record.js'
 import { isTopicName } from './topic.js'
-
-export interface PublishOptions {
-  /** 0, 1 or 2. Default 0. */
-  qos?: number
-  retain?: boolean
-  /** MQTT 5. `messageExpiryInterval` also limits the wait in the queue, in both versions. */
-  properties?: MqttProperties
-}
 
 /** Topics and properties up to this size are encoded without a new buffer. */
 const SCRATCH_SIZE = 256
@@ -56,7 +47,8 @@ export class MessageMaker {
       if (qos !== 0 && qos !== 1 && qos !== 2) return ERR_ARGUMENT
       source.flags = qos | (options.retain === true ? MESSAGE_RETAIN : 0)
       if (options.properties !== undefined) {
-        if (!this.encodeProperties(source, options.properties)) return ERR_ARGUMENT
+        if (!encodeProperties(source, options.properties, this.settings.sendBufferSize))
+          return ERR_ARGUMENT
         this.isTimed = expires(source)
       }
     }
@@ -70,7 +62,10 @@ export class MessageMaker {
     const source = new MessageSource(topicBytes(topic, 'topic'), new Uint8Array(SCRATCH_SIZE))
     source.propertiesLength = 0
     source.flags = qos | (asked.retain === true ? MESSAGE_RETAIN : 0)
-    if (asked.properties !== undefined && !this.encodeProperties(source, asked.properties)) {
+    if (
+      asked.properties !== undefined &&
+      !encodeProperties(source, asked.properties, this.settings.sendBufferSize)
+    ) {
       fail('properties', '(object)', 'properties that MQTT 5 allows in PUBLISH')
     }
     const properties = new Uint8Array(source.propertiesLength)
@@ -106,24 +101,4 @@ export class MessageMaker {
     this.adHocTopic = topic
     return true
   }
-
-  private encodeProperties(source: MessageSource, properties: MqttProperties): boolean {
-    // An alias means nothing on the connection the message may leave on.
-    if (properties.topicAlias !== undefined) return false
-    let end: number
-    for (;;) {
-      const target = source.properties
-      end = writeProperties(target, 0, target.length, PUBLISH, properties)
-      if (end !== ERR_SPACE || target.length > this.settings.sendBufferSize) break
-      source.properties = new Uint8Array(target.length * 2)
-    }
-    source.propertiesLength = end < 0 ? 0 : end
-    return end >= 0
-  }
-}
-
-/** True when the message has a Message Expiry Interval. */
-export function expires(source: MessageSource): boolean {
-  const end = source.propertiesLength
-  return findProperty(source.properties, 0, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL) >= 0
 }

@@ -20,6 +20,7 @@ import { varintEnd } from './codec/bytes.js'
 import { type ConnectOptions, writeConnect } from './codec/encode.js'
 import type { MqttProperties } from './codec/properties.js'
 import { ERR_SPACE, V311, V5 } from './codec/protocol.js'
+import type { Acknowledging, Authenticating, TopicAliasing } from './extensions.js'
 import { type LaneOptions, makeLanes, OVERFLOWS } from './lanes.js'
 import { type Lane, onlyLane } from './queue/lane.js'
 import { WINDOW_SPAN } from './store/exchange-window.js'
@@ -45,7 +46,10 @@ export interface ClientOptions {
   transport: Transport
   /** `mqtt://host[:port]` (1883) or `mqtts://host[:port]` (8883). */
   broker: string
-  /** 1 to 65,535 bytes; with `storage` it must not be empty. */
+  /**
+   * 1 to 65,535 bytes; with `storage` it must not be empty. '': the broker chooses (MQTT 5), and
+   * `client.clientId` tells.
+   */
   clientId: string
   /** `new FlashStore(...)`: messages survive a power loss. Without it they wait in RAM. */
   storage?: Storage
@@ -103,8 +107,14 @@ export interface ClientOptions {
   ackBatch?: number
   /** The longest an acknowledgement waits for the others. Default 1,000. */
   ackDelayMs?: number
-  /** More properties for CONNECT, MQTT 5: user properties, authentication. */
+  /** More properties for CONNECT, MQTT 5: user properties, for instance. */
   connectProperties?: MqttProperties
+  /** `new TopicAliases(8, 0)` of holdfast/aliases: MQTT 5, numbers instead of topics. */
+  aliases?: TopicAliasing
+  /** `new ManualAck()` of holdfast/manual-ack: the application acknowledges what arrives. */
+  manualAck?: Acknowledging
+  /** `new Authentication(method)` of holdfast/authentication: MQTT 5, the exchange of AUTH. */
+  authentication?: Authenticating
 }
 
 const NAMES =
@@ -112,7 +122,8 @@ const NAMES =
   ' cleanStart sessionExpirySeconds sessionLost overflow lanes queueQos0 inFlightLimit' +
   ' drainPerSecond queueSize' +
   ' sendBufferSize receiveBufferSize receiveMaximum connectTimeoutMs pingTimeoutMs' +
-  ' ackTimeoutMs retryMinMs retryMaxMs ackBatch ackDelayMs connectProperties '
+  ' ackTimeoutMs retryMinMs retryMaxMs ackBatch ackDelayMs connectProperties aliases manualAck' +
+  ' authentication '
 
 const DAY_SECONDS = 86400
 
@@ -125,13 +136,19 @@ export class Settings {
   readonly broker: BrokerAddress
   /** `broker` as given, for events and for the store's identity: it holds no credentials. */
   readonly brokerUrl: string
-  readonly clientId: string
+  /** As given, or as the broker assigned it. */
+  clientId: string
   /**
    * CONNECT, encoded once, so that a reconnect walks no strings. Only Clean Start is decided at
    * each connection: its bit is in the byte at `connectFlagsAt`.
    */
-  readonly connectPacket: Uint8Array
-  readonly connectFlagsAt: number
+  connectPacket!: Uint8Array
+  connectFlagsAt!: number
+  /** What it was made of, where it can change: an empty `clientId`, or authentication. */
+  readonly connect: ConnectOptions | null
+  readonly aliases: TopicAliasing | null
+  readonly manualAck: Acknowledging | null
+  readonly authentication: Authenticating | null
   readonly keepAliveMs: number
   /** Clean Start at every connection. */
   readonly cleanStart: boolean
@@ -211,25 +228,43 @@ export class Settings {
     this.ackBatch = integer(options.ackBatch, 'ackBatch', 16, 1, WINDOW_SPAN)
     this.ackDelayMs = time(options.ackDelayMs, 'ackDelayMs', 1000, 0)
     this.clientId = text(options.clientId, 'clientId')
-    this.connectPacket = this.encodeConnect(options)
-    // Behind the fixed header: "MQTT" with its length, the version, the flags.
-    this.connectFlagsAt = varintEnd(this.connectPacket, 1) + 7
+    this.aliases = options.aliases ?? null
+    this.manualAck = options.manualAck ?? null
+    this.authentication = options.authentication ?? null
+    if (this.authentication !== null && this.version !== V5) {
+      fail('authentication', '(given)', 'left out: MQTT 3.1.1 has none')
+    }
+    const connect = this.checkConnect(options)
+    this.connect = this.clientId === '' || this.authentication !== null ? connect : null
+    const end = this.encodeConnect(connect)
+    if (end === ERR_SPACE) {
+      fail('sendBufferSize', this.sendBufferSize, 'large enough for CONNECT with its will')
+    }
+    if (end < 0) fail('will or connectProperties', '', 'what MQTT allows in CONNECT')
   }
 
-  private encodeConnect(options: ClientOptions): Uint8Array {
+  /** The broker has given us a name: the next connection finds the session under it. */
+  takeClientId(clientId: string): void {
+    const connect = this.connect!
+    connect.clientId = clientId
+    if (this.encodeConnect(connect) < 0) connect.clientId = this.clientId
+    else this.clientId = clientId
+  }
+
+  private checkConnect(options: ClientOptions): ConnectOptions {
     const clientId = this.clientId
     toBytes(clientId, 'clientId')
     if (clientId === '' && this.storage) {
       fail('clientId', '""', 'a name of its own: with storage a session must be found again')
     }
-    if (clientId === '' && !this.cleanStart) {
+    if (clientId === '' && !this.cleanStart && this.version === V311) {
       fail('clientId', '""', 'a name, or cleanStart: true') // [MQTT-3.1.3-7]
     }
     if (options.password !== undefined && options.username === undefined && this.version === V311) {
       fail('username', undefined, 'given with a password in MQTT 3.1.1') // [MQTT-3.1.2-22]
     }
     if (options.username !== undefined) toBytes(text(options.username, 'username'), 'username')
-    const connect: ConnectOptions = {
+    return {
       clientId,
       cleanStart: this.cleanStart,
       keepAliveSeconds: this.keepAliveMs / 1000,
@@ -238,15 +273,18 @@ export class Settings {
       will: options.will === undefined ? null : checkWill(options.will),
       properties: this.version === V5 ? this.connectProperties(options.connectProperties) : null,
     }
+  }
+
+  /** Makes `connectPacket`; negative when that cannot be. */
+  private encodeConnect(connect: ConnectOptions): number {
     const bytes = new Uint8Array(this.sendBufferSize)
     const end = writeConnect(bytes, 0, connect, this.version)
-    if (end === ERR_SPACE) {
-      fail('sendBufferSize', this.sendBufferSize, 'large enough for CONNECT with its will')
-    }
-    if (end < 0) fail('will or connectProperties', '', 'what MQTT allows in CONNECT')
-    const packet = new Uint8Array(end)
-    this.system.copy(packet, 0, bytes, 0, end)
-    return packet
+    if (end < 0) return end
+    this.connectPacket = new Uint8Array(end)
+    this.system.copy(this.connectPacket, 0, bytes, 0, end)
+    // Behind the fixed header: "MQTT" with its length, the version, the flags.
+    this.connectFlagsAt = varintEnd(bytes, 1) + 7
+    return end
   }
 
   private connectProperties(asked: MqttProperties | undefined): MqttProperties {
@@ -255,11 +293,18 @@ export class Settings {
       maximumPacketSize: this.receiveBufferSize,
     }
     if (this.sessionExpirySeconds > 0) properties.sessionExpiryInterval = this.sessionExpirySeconds
+    const aliases = this.aliases === null ? 0 : this.aliases.receiveLimit
+    if (aliases > 0) properties.topicAliasMaximum = aliases
+    if (this.authentication) properties.authenticationMethod = this.authentication.method
     if (asked !== undefined) {
       const names = Object.keys(asked)
       for (let index = 0; index < names.length; index++) {
         const name = names[index]!
-        if ((properties as { [name: string]: unknown })[name] !== undefined) {
+        if (
+          (properties as { [name: string]: unknown })[name] !== undefined ||
+          name === 'topicAliasMaximum' ||
+          name.indexOf('authentication') === 0
+        ) {
           fail('connectProperties.' + name, '', 'left to the option of its own')
         }
         ;(properties as { [name: string]: unknown })[name] = (asked as { [name: string]: unknown })[

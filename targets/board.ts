@@ -3,10 +3,10 @@
  *
  *   export function start(board: Board): Polled
  *
- * and imports only `holdfast`, `holdfast/storage` and `holdfast/encryption`. Each target (the
- * simulator, a board) makes a Board of its HAL, calls `start` once after power on, and from then on
- * calls `poll` of what came back, which is the client. So the same file runs on all of them. Types
- * only: knows no target.
+ * and imports only `holdfast`, `holdfast/storage`, `holdfast/encryption` and the extensions. Each
+ * target (the simulator, a board) makes a Board of its HAL, calls `start` once after power on, and
+ * from then on calls `poll` of what came back, which is the client. So the same file runs on all of
+ * them. Types only: knows no target.
  *
  * Beside `board` an application has the globals `console`, `setTimeout`, `setInterval` and their
  * clear functions. A target whose runtime lacks one of them provides it before it calls `start`.

@@ -26,6 +26,7 @@ const LAYERS: Record<string, string[]> = {
 const SHARED = [
   'topic.ts',
   'events.ts',
+  'extensions.ts',
   'inbound-message.ts',
   'options.ts',
   'checks.ts',

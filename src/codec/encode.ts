@@ -41,6 +41,8 @@ export interface SubscribeFilter {
   noLocal?: boolean
   retainAsPublished?: boolean
   retainHandling?: number
+  /** The Subscription Identifier, 0: none. One SUBSCRIBE has one for all its filters. */
+  identifier?: number
 }
 
 /** Writes the Property Length and the properties. */

@@ -10,7 +10,14 @@
  * With storage that is known across reboots.
  */
 import type { ReceivedPacket } from '../codec/decode.js'
-import { REASON_PROTOCOL_ERROR, V5 } from '../codec/protocol.js'
+import { readUint16 } from '../codec/bytes.js'
+import { findProperty } from '../codec/properties.js'
+import {
+  PROPERTY_ASSIGNED_CLIENT_IDENTIFIER,
+  REASON_PROTOCOL_ERROR,
+  V5,
+} from '../codec/protocol.js'
+import { readUtf8 } from '../codec/utf8.js'
 import {
   CLIENT_CONNECTED,
   MESSAGE_QUEUED,
@@ -18,7 +25,7 @@ import {
   SESSION_RESUMED,
   STORAGE_FAILED,
 } from '../events.js'
-import { ERR_REFUSED, ERR_SESSION_LOST, ERR_STORAGE, OK } from '../status.js'
+import { ERR_REFUSED, ERR_SESSION_LOST, ERR_STORAGE, ERR_TOO_LARGE, OK } from '../status.js'
 import { WINDOW_SPAN } from '../store/exchange-window.js'
 import { DROPPED_SESSION_LOST } from '../store/session-state.js'
 import { type Connection, RESTART } from './connection.js'
@@ -68,6 +75,12 @@ export class Handshake {
     this.isClean =
       settings.cleanStart ||
       (settings.version === V5 ? !connection.state.sessionMayExist : this.isWiping)
+    if (settings.authentication !== null) {
+      const end = settings.authentication.writeConnect(this.isClean)
+      if (end < 0) connection.fail(ERR_TOO_LARGE)
+      else buffer.added(end)
+      return
+    }
     const packet = settings.connectPacket
     const flagsAt = buffer.end + settings.connectFlagsAt
     settings.system.copy(buffer.bytes, buffer.end, packet, 0, packet.length)
@@ -86,6 +99,7 @@ export class Handshake {
       connection.fail(ERR_REFUSED)
       return false
     }
+    if (settings.authentication !== null && !settings.authentication.onConnack(packet)) return false
     const isPresent = packet.sessionPresent === 1
     if (isPresent && (this.isClean || !connection.state.sessionMayExist)) {
       this.isWiping = settings.version !== V5
@@ -103,6 +117,8 @@ export class Handshake {
       connection.fail(RESTART)
       return false
     }
+    if (settings.aliases !== null) settings.aliases.reset(connection.limits.topicAliasMaximum)
+    if (settings.clientId === '') this.takeClientId(packet)
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()
     if (!isPresent) this.begin(wasLost)
@@ -113,6 +129,19 @@ export class Handshake {
     this.wasUnanswered = false
     this.announce(isPresent, wasLost)
     return true
+  }
+
+  /** The identifier that the broker chose for an empty one of ours [MQTT-3.2.2-16]. */
+  private takeClientId(packet: ReceivedPacket): void {
+    const bytes = this.connection.reader.bytes
+    const at = findProperty(
+      bytes,
+      packet.propertiesAt,
+      packet.propertiesEnd,
+      PROPERTY_ASSIGNED_CLIENT_IDENTIFIER,
+    )
+    if (at < 0) return
+    this.connection.settings.takeClientId(readUtf8(bytes, at + 2, readUint16(bytes, at)))
   }
 
   /** True when the broker was expected to know something of us. */
@@ -137,7 +166,7 @@ export class Handshake {
   private begin(wasLost: boolean): void {
     const connection = this.connection
     const state = connection.state
-    const isKept = connection.settings.sessionExpirySeconds > 0 && !this.isExpiryRefused()
+    const isKept = this.isKept()
     const isChanged =
       state.sessionMayExist !== isKept || state.inbound.count > 0 || state.owed.count > 0
     state.inbound.clear()
@@ -154,9 +183,10 @@ export class Handshake {
     if (wasLost && connection.flushQueues() !== OK) connection.fail(ERR_STORAGE)
   }
 
-  /** MQTT 5: the broker answered that it keeps no session after the connection. */
-  private isExpiryRefused(): boolean {
-    return this.connection.limits.sessionExpirySeconds === 0
+  /** True when the broker keeps the session after the connection: it has the last word. */
+  private isKept(): boolean {
+    const seconds = this.connection.limits.sessionExpirySeconds
+    return (seconds < 0 ? this.connection.settings.sessionExpirySeconds : seconds) > 0
   }
 
   /** The policy for what was in flight: send it again as new, or drop it and say so. */

@@ -33,22 +33,25 @@ import {
   V5,
   PROPERTY_TOPIC_ALIAS,
 } from '../codec/protocol.js'
+import { readUint16 } from '../codec/bytes.js'
 import { findProperty } from '../codec/properties.js'
 import { MESSAGE_ACKED, MESSAGE_RECEIVED, STORAGE_FAILED } from '../events.js'
 import { ERR_REFUSED, OK } from '../status.js'
 import { RELEASED } from '../store/exchange-window.js'
 import { DROPPED_REFUSED } from '../store/session-state.js'
+import type { InboundFace } from '../extensions.js'
 import type { Connection } from './connection.js'
 import type { InFlight } from './in-flight.js'
 
-export class Inbound {
+export class Inbound implements InboundFace {
   /** The Reason Code of the DISCONNECT that the broker sent; -1 while it sent none. */
   disconnectReason: number
-  private readonly connection: Connection
+  readonly connection: Connection
 
   constructor(connection: Connection) {
     this.connection = connection
     this.disconnectReason = -1
+    if (connection.settings.manualAck !== null) connection.settings.manualAck.bind(this)
   }
 
   /** Handles one packet of an established connection; trouble goes to `connection.fail`. */
@@ -89,10 +92,26 @@ export class Inbound {
 
   private onPublish(packet: ReceivedPacket): void {
     const connection = this.connection
+    const settings = connection.settings
     const bytes = connection.reader.bytes
-    // We announce no Topic Alias Maximum, so every alias is too large [MQTT-3.3.2-8].
-    if (findProperty(bytes, packet.propertiesAt, packet.propertiesEnd, PROPERTY_TOPIC_ALIAS) >= 0) {
-      connection.fail(-REASON_TOPIC_ALIAS_INVALID)
+    const message = connection.message
+    message.topicBytes = bytes
+    message.topicAt = packet.topicAt
+    message.topicLength = packet.topicLength
+    const at = findProperty(bytes, packet.propertiesAt, packet.propertiesEnd, PROPERTY_TOPIC_ALIAS)
+    if (at >= 0) {
+      // Without aliases we announce no Topic Alias Maximum: each is too large [MQTT-3.3.2-10].
+      const status =
+        settings.aliases === null
+          ? -REASON_TOPIC_ALIAS_INVALID
+          : settings.aliases.received(readUint16(bytes, at), message)
+      if (status !== OK) {
+        connection.fail(status)
+        return
+      }
+    }
+    if (packet.qos > 0 && settings.manualAck !== null) {
+      settings.manualAck.onPublish(packet)
       return
     }
     if (packet.qos < 2) {
@@ -103,7 +122,7 @@ export class Inbound {
     const inbound = connection.state.inbound
     if (!inbound.has(packet.packetId)) {
       const taken = inbound.count - connection.heldBefore
-      if (connection.settings.version === V5 && taken >= connection.settings.receiveMaximum) {
+      if (settings.version === V5 && taken >= settings.receiveMaximum) {
         connection.fail(-REASON_RECEIVE_MAXIMUM_EXCEEDED) // [MQTT-3.3.4-9]
         return
       }
@@ -111,8 +130,7 @@ export class Inbound {
       // message again on the next connection; a closed one would bring the same flood at once.
       if (inbound.count === inbound.packetIds.length) return
       this.handOver(packet)
-      inbound.add(packet.packetId)
-      if (!this.save()) return
+      if (!this.own(packet.packetId)) return
     }
     // From here until PUBREL each PUBLISH with this identifier is a repeat [MQTT-4.3.3-10].
     this.answer(PUBREC, packet.packetId, 0)
@@ -232,10 +250,15 @@ export class Inbound {
     lane.queue.drop(number, ERR_REFUSED, DROPPED_REFUSED, reasonCode)
   }
 
-  private handOver(packet: ReceivedPacket): void {
+  /** QoS 2: from now on a PUBLISH with this identifier is a repeat, also after a reboot. */
+  own(packetId: number): boolean {
+    const inbound = this.connection.state.inbound
+    return inbound.has(packetId) || (inbound.add(packetId) && this.save())
+  }
+
+  /** Gives the message, whose topic is known, to its handlers: false when there is none. */
+  handOver(packet: ReceivedPacket): boolean {
     const message = this.connection.message
-    message.topicAt = packet.topicAt
-    message.topicLength = packet.topicLength
     message.payloadAt = packet.payloadAt
     message.payloadLength = packet.payloadLength
     message.propertiesAt = packet.propertiesAt
@@ -243,14 +266,15 @@ export class Inbound {
     message.qos = packet.qos
     message.retain = packet.retain === 1
     message.dup = packet.dup === 1
-    this.connection.subscriptions.dispatch(message)
+    const isWanted = this.connection.subscriptions.dispatch(message)
     const events = this.connection.events
-    if (!events.has(MESSAGE_RECEIVED)) return
+    if (!events.has(MESSAGE_RECEIVED)) return isWanted
     events.event.message = message
-    events.emit(MESSAGE_RECEIVED)
+    events.event.about(message.topicBytes, message.topicAt, message.topicLength)
+    return events.emit(MESSAGE_RECEIVED) || isWanted
   }
 
-  private answer(type: number, packetId: number, reasonCode: number): void {
+  answer(type: number, packetId: number, reasonCode: number): void {
     const connection = this.connection
     const buffer = connection.sendBuffer
     const version = connection.settings.version

@@ -11,11 +11,16 @@
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
  * packets and does not decide when the connection ends.
  */
-import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
 import { writeAck } from '../codec/encode.js'
 import { findProperty } from '../codec/properties.js'
-import { PROPERTY_MESSAGE_EXPIRY_INTERVAL, PUBREL, V5 } from '../codec/protocol.js'
+import {
+  PROPERTY_MESSAGE_EXPIRY_INTERVAL,
+  PROPERTY_TOPIC_ALIAS,
+  PUBREL,
+  V5,
+} from '../codec/protocol.js'
 import { MESSAGE_SENT } from '../events.js'
 import {
   ERR_EXPIRED,
@@ -27,7 +32,7 @@ import {
   OK,
   type Status,
 } from '../status.js'
-import { MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
+import { MESSAGE_QOS, MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
 import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
@@ -37,6 +42,10 @@ import { PayloadPump } from './payload-pump.js'
 
 /** The most an acknowledgement takes: type, length, identifier, Reason Code. */
 export const ACK_ROOM = 5
+
+/** The property of an alias. Two more bytes each of Remaining Length and Property Length. */
+const ALIAS_SIZE = 3
+const ALIAS_ROOM = 5
 
 /** Records looked at in one call, so that a call is bounded. */
 const STEPS = 64
@@ -80,11 +89,13 @@ export class Outbound {
   fill(): boolean {
     const connection = this.connection
     if (!this.finishPacket()) return false
+    const manualAck = connection.settings.manualAck
+    if (manualAck !== null) manualAck.send()
     if (!this.sendPubrels()) return false
     connection.subscriptions.send(
       connection.sendBuffer,
       connection.settings.version,
-      connection.limits.maximumPacketSize,
+      connection.limits,
     )
     for (let step = 0; step < STEPS; step++) {
       if (!this.sendNext()) return false
@@ -120,10 +131,7 @@ export class Outbound {
       return ERR_NOT_AVAILABLE
     }
     if (!sendBuffer.hasRoom(size + ACK_ROOM)) return ERR_FULL
-    const at = writePublishHeader(
-      sendBuffer.bytes,
-      sendBuffer.end,
-      version,
+    const at = this.writeHeader(
       isRetained ? 1 : 0,
       message.topic,
       0,
@@ -131,10 +139,64 @@ export class Outbound {
       0,
       propertiesLength,
       payloadLength,
-      settings.system,
+      size,
     )
     settings.system.copy(sendBuffer.bytes, at, message.properties, 0, propertiesLength)
     return at + propertiesLength
+  }
+
+  /** True when the message makes a packet that the send buffer holds. */
+  fits(message: MessageSource): boolean {
+    const size = publishSize(
+      message.topicLength,
+      message.flags & MESSAGE_QOS,
+      message.propertiesLength,
+      message.payloadLength,
+      this.connection.settings.version,
+    )
+    return size > 0 && size <= this.connection.sendBuffer.bytes.length
+  }
+
+  /**
+   * Writes a PUBLISH up to its properties, for which and for whose payload there is room, and
+   * returns the offset after it. Here the topic becomes an alias, where this connection has one.
+   */
+  private writeHeader(
+    flags: number,
+    topic: Uint8Array,
+    topicAt: number,
+    topicLength: number,
+    packetId: number,
+    propertiesLength: number,
+    payloadLength: number,
+    size: number,
+  ): number {
+    const connection = this.connection
+    const settings = connection.settings
+    const buffer = connection.sendBuffer
+    let alias = 0
+    if (settings.aliases !== null) {
+      // With a new alias the packet is larger than it was checked to be.
+      const most = size + ALIAS_ROOM
+      const mayAdd = most <= connection.limits.maximumPacketSize && buffer.hasRoom(most + ACK_ROOM)
+      alias = settings.aliases.choose(topic, topicAt, topicLength, mayAdd)
+    }
+    const at = writePublishHeader(
+      buffer.bytes,
+      buffer.end,
+      settings.version,
+      flags,
+      topic,
+      topicAt,
+      alias > 0 ? 0 : topicLength,
+      packetId,
+      alias === 0 ? propertiesLength : propertiesLength + ALIAS_SIZE,
+      payloadLength,
+      settings.system,
+    )
+    if (alias === 0) return at
+    buffer.bytes[at] = PROPERTY_TOPIC_ALIAS
+    return writeUint16(buffer.bytes, at + 1, alias < 0 ? -alias : alias)
   }
 
   /** False when PUBRELs must wait: for room, or because their mark cannot be stored. */
@@ -257,10 +319,7 @@ export class Outbound {
     const bytes = sendBuffer.bytes
     // DUP is never set with QoS 0 [MQTT-3.3.1-2], and from the second sending on [MQTT-3.3.1-1].
     const flags = (isRepeat && qos > 0 ? 8 : 0) | (qos << 1) | record.retain
-    let at = writePublishHeader(
-      bytes,
-      sendBuffer.end,
-      version,
+    let at = this.writeHeader(
       flags,
       topic,
       topicAt,
@@ -268,7 +327,7 @@ export class Outbound {
       lane.packetIdOf(number),
       propertiesLength,
       record.payloadLength,
-      settings.system,
+      size,
     )
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
     if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loaded.age)
@@ -282,11 +341,10 @@ export class Outbound {
     } else if (!record.isFragmented) {
       queue.complete(number)
     }
-    if (record.isFragmented) {
-      this.pump.start(lane, number, record.payloadLength, qos === 0)
-      this.pump.pump()
-    }
-    connection.events.emitTicket(MESSAGE_SENT, lane.ticketOf(number), OK, 0)
+    const isFragmented = record.isFragmented
+    if (isFragmented) this.pump.start(lane, number, record.payloadLength, qos === 0)
+    connection.events.emitTopic(MESSAGE_SENT, lane.ticketOf(number), topic, topicAt, topicLength)
+    if (isFragmented) this.pump.pump()
     return true
   }
 

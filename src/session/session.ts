@@ -10,9 +10,9 @@
  * Handshake and Inbound, what is sent in Outbound. It calls the transport from `poll` only.
  */
 import { decode, ReceivedPacket } from '../codec/decode.js'
-import { publishSize } from '../codec/encode-publish.js'
 import { writeDisconnect } from '../codec/encode.js'
 import {
+  AUTH,
   CONNACK,
   REASON_PROTOCOL_ERROR,
   REASON_SUCCESS,
@@ -23,7 +23,6 @@ import { CLIENT_DISCONNECTED, type Events } from '../events.js'
 import type { Settings } from '../options.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import { ERR_CLOSED, ERR_CONNECT, ERR_REFUSED, OK, type Status } from '../status.js'
-import { MESSAGE_QOS, type MessageSource } from '../store/message-record.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { Backoff } from './backoff.js'
 import { Connection, RESTART } from './connection.js'
@@ -49,10 +48,10 @@ const LEAVING_MS = 5000
 
 export class Session {
   readonly connection: Connection
+  readonly outbound: Outbound
   private readonly settings: Settings
   private readonly events: Events
   private readonly inbound: Inbound
-  private readonly outbound: Outbound
   private readonly handshake: Handshake
   private readonly timing: Timing
   private readonly backoff: Backoff
@@ -71,6 +70,7 @@ export class Session {
     this.connection = new Connection(settings, events, queues)
     this.outbound = new Outbound(this.connection, PACKETS_PER_POLL)
     this.inbound = new Inbound(this.connection)
+    if (settings.authentication !== null) settings.authentication.bind(this.connection)
     this.handshake = new Handshake(this.connection, this.outbound)
     this.timing = new Timing(this.connection)
     this.backoff = new Backoff(settings.retryMinMs, settings.retryMaxMs, settings.system)
@@ -128,23 +128,6 @@ export class Session {
     return Math.max(0, soonestMs)
   }
 
-  /** See `Outbound.beginNow`. */
-  beginNow(message: MessageSource): number {
-    return this.outbound.beginNow(message)
-  }
-
-  /** True when the message makes a packet that the send buffer holds. */
-  fits(message: MessageSource): boolean {
-    const size = publishSize(
-      message.topicLength,
-      message.flags & MESSAGE_QOS,
-      message.propertiesLength,
-      message.payloadLength,
-      this.settings.version,
-    )
-    return size > 0 && size <= this.connection.sendBuffer.bytes.length
-  }
-
   // The phases
 
   private step(now: number): number {
@@ -192,19 +175,28 @@ export class Session {
     const connection = this.connection
     let hasMore = this.receive()
     if (connection.failure !== 0) return this.end()
-    if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
+    hasMore = this.fill() || hasMore
     const wasEmpty = connection.sendBuffer.isEmpty
     const status = this.flush()
     if (status !== OK) return this.lost(status)
     if (!wasEmpty && connection.sendBuffer.isEmpty) {
       connection.sentAt = connection.now
       // Room came back: what did not fit before may leave now.
-      if (this.phase === CONNECTED) hasMore = this.outbound.fill() || hasMore
+      hasMore = this.fill() || hasMore
       if (!connection.sendBuffer.isEmpty) hasMore = true
     }
-    const waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
+    let waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
+    const authentication = this.settings.authentication
+    if (authentication !== null) waitMs = Math.min(waitMs, authentication.leftMs())
     if (connection.failure !== 0) return this.end()
     return hasMore ? 0 : Math.min(waitMs, this.outbound.pacedMs)
+  }
+
+  /** Encodes what may leave in this phase. True when there is more to look at. */
+  private fill(): boolean {
+    const authentication = this.settings.authentication
+    if (authentication !== null) authentication.send()
+    return this.phase === CONNECTED && this.outbound.fill()
   }
 
   /** Hands bytes to the transport. A PUBLISH leaves after its mark, where one is kept of it. */
@@ -255,6 +247,8 @@ export class Session {
     const status = decode(packet, reader.bytes, reader.packetAt, size, this.settings.version)
     if (status < 0) {
       connection.fail(status)
+    } else if (packet.type === AUTH && this.settings.authentication !== null) {
+      this.settings.authentication.onAuth(packet)
     } else if (this.phase === CONNECTED) {
       this.inbound.handle(packet)
     } else if (packet.type !== CONNACK) {

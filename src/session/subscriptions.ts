@@ -6,11 +6,14 @@
  * none can leak. Entries are objects: they are few and made when the application subscribes.
  */
 import { type SubscribeFilter, writeSubscribe, writeUnsubscribe } from '../codec/encode.js'
+import type { MqttProperties } from '../codec/properties.js'
 import { ERR_SPACE, REASON_PACKET_TOO_LARGE } from '../codec/protocol.js'
 import { type Events, SESSION_SUBSCRIBED, SESSION_UNSUBSCRIBED } from '../events.js'
 import type { InboundMessage } from '../inbound-message.js'
+import { ERR_NOT_AVAILABLE, ERR_REFUSED, OK, type Status } from '../status.js'
 import { matches, sharedPrefix } from '../topic.js'
 import { FIRST_SUBSCRIBE_ID } from './exchanges.js'
+import type { Limits } from './limits.js'
 import type { SendBuffer } from './send-buffer.js'
 
 export type MessageHandler = (message: InboundMessage) => void
@@ -101,10 +104,16 @@ export class Subscriptions {
   }
 
   /** Encodes the next SUBSCRIBE or UNSUBSCRIBE that is due, if there is room for it. */
-  send(buffer: SendBuffer, version: number, maximumPacketSize: number): void {
+  send(buffer: SendBuffer, version: number, limits: Limits): void {
     if (this.askedId !== 0 || this.entries.length === 0) return
-    if (this.sendOne(buffer, version, maximumPacketSize, WANTED)) return
-    this.sendOne(buffer, version, maximumPacketSize, UNWANTED)
+    // What this broker does not offer is not asked for: the application hears of it at once.
+    for (let index = 0; index < this.entries.length; index++) {
+      const entry = this.entries[index]!
+      const reason = refusal(entry, limits)
+      if (reason !== 0) this.settle(entry, false, reason, ERR_NOT_AVAILABLE)
+    }
+    if (this.sendOne(buffer, version, limits, WANTED)) return
+    this.sendOne(buffer, version, limits, UNWANTED)
   }
 
   /**
@@ -126,71 +135,88 @@ export class Subscriptions {
     this.askedId = 0
     this.asked = []
     for (let index = 0; index < asked.length; index++) {
-      this.settle(asked[index]!, isUnsubscribe, hasCodes ? bytes[codesAt + index]! : 0)
+      const code = hasCodes ? bytes[codesAt + index]! : 0
+      this.settle(asked[index]!, isUnsubscribe, code, code < 0x80 ? OK : ERR_REFUSED)
     }
     return true
   }
 
-  /** Calls the handlers whose filter matches the message's topic. */
-  dispatch(message: InboundMessage): void {
+  /** Calls the handlers whose filter matches the message's topic: false when there is none. */
+  dispatch(message: InboundMessage): boolean {
     const entries = this.entries
+    let isWanted = false
     for (let index = 0; index < entries.length; index++) {
       const entry = entries[index]!
       const handler = entry.handler
       if (handler === null) continue
       if (
-        matches(entry.bytes, entry.matchAt, message.bytes, message.topicAt, message.topicLength)
+        matches(
+          entry.bytes,
+          entry.matchAt,
+          message.topicBytes,
+          message.topicAt,
+          message.topicLength,
+        )
       ) {
+        isWanted = true
         handler(message)
       }
     }
+    return isWanted
   }
 
-  private settle(entry: Subscription, isUnsubscribe: boolean, code: number): void {
+  private settle(entry: Subscription, isUnsubscribe: boolean, code: number, status: Status): void {
     if (isUnsubscribe) this.delete(entry)
     else if (entry.state === WANTED) entry.state = code < 0x80 ? SUBSCRIBED : REFUSED
     const index = isUnsubscribe ? SESSION_UNSUBSCRIBED : SESSION_SUBSCRIBED
     if (!this.events.has(index)) return
     this.events.event.text = entry.request.filter
+    this.events.event.status = status
     this.events.event.reasonCode = code
     this.events.emit(index)
   }
 
-  private sendOne(
-    buffer: SendBuffer,
-    version: number,
-    maximumPacketSize: number,
-    state: number,
-  ): boolean {
+  private sendOne(buffer: SendBuffer, version: number, limits: Limits, state: number): boolean {
     // Called at every step of the session, so lists are made only when there is work.
     if (!this.hasAny(state)) return false
     const isUnsubscribe = state === UNWANTED
     const filters: SubscribeFilter[] = []
     const names: string[] = []
     const asked: Subscription[] = []
+    let properties: MqttProperties | null = null
     for (let index = 0; index < this.entries.length && filters.length < BATCH; index++) {
       const entry = this.entries[index]!
-      if (entry.state !== state) continue
+      if (entry.state !== state || refusal(entry, limits) !== 0) continue
+      // One SUBSCRIBE has one Subscription Identifier, for all its filters.
+      const identifier = entry.request.identifier!
+      if (filters.length === 0 && identifier > 0) {
+        properties = { subscriptionIdentifier: identifier }
+      } else if (!isUnsubscribe && identifier !== (asked[0] ?? entry).request.identifier) {
+        continue
+      }
       filters.push(entry.request)
       names.push(entry.request.filter)
       asked.push(entry)
     }
     // Fewer filters where not all fit; each alone fits, or `subscribe` had refused it.
-    const first = asked[0]!
+    const first = asked[0]
+    if (!first) return false
     let end = ERR_SPACE
     buffer.hasRoom(buffer.bytes.length >> 1)
     while (filters.length > 0) {
       end = isUnsubscribe
         ? writeUnsubscribe(buffer.bytes, buffer.end, this.nextId, names, null, version)
-        : writeSubscribe(buffer.bytes, buffer.end, this.nextId, filters, null, version)
-      if (end >= 0 && end - buffer.end <= maximumPacketSize) break
+        : writeSubscribe(buffer.bytes, buffer.end, this.nextId, filters, properties, version)
+      if (end >= 0 && end - buffer.end <= limits.maximumPacketSize) break
       filters.pop()
       names.pop()
       asked.pop()
     }
     if (filters.length === 0) {
       // One filter alone is more than this broker takes [MQTT-3.2.2-15]; or there is no room yet.
-      if (end >= 0) this.settle(first, isUnsubscribe, REASON_PACKET_TOO_LARGE)
+      if (end >= 0) {
+        this.settle(first, isUnsubscribe, REASON_PACKET_TOO_LARGE, ERR_NOT_AVAILABLE)
+      }
       return false
     }
     buffer.added(end)
@@ -215,4 +241,10 @@ export class Subscriptions {
     }
     this.entries = kept
   }
+}
+
+/** Why this broker is not to be asked for the entry: a Reason Code, or 0. */
+function refusal(entry: Subscription, limits: Limits): number {
+  if (entry.state !== WANTED) return 0
+  return limits.refusal(entry.bytes, entry.matchAt, entry.request.identifier!)
 }

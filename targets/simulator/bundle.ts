@@ -52,6 +52,11 @@ const PUBLIC: Record<string, string> = {
   holdfast: 'src/index.ts',
   'holdfast/storage': 'src/storage.ts',
   'holdfast/encryption': 'hal/encryption.ts',
+  'holdfast/aliases': 'src/session/topic-aliases.ts',
+  'holdfast/manual-ack': 'src/session/manual-ack.ts',
+  'holdfast/authentication': 'src/session/authentication.ts',
+  'holdfast/request': 'src/request.ts',
+  'holdfast/properties': 'src/message-properties.ts',
 }
 
 /** The public names lead to the sources of this project, and the modules of Node nowhere. */

@@ -226,6 +226,68 @@ function receiving(qos: number, row: string, isView: boolean): void {
   meter.report(row)
 }
 
+/** What extensions do for each message: aliases both ways, acknowledgement by hand, a filter. */
+function extending(): void {
+  const wire = new Wire(device)
+  wire.topicAliasMaximum = 4
+  const client = new holdfast.MqttClient({
+    system: device.system,
+    transport: wire,
+    broker: 'mqtt://broker.local',
+    clientId: 'bench',
+    retryMinMs: 1000,
+    retryMaxMs: 1000,
+    aliases: new holdfast.TopicAliases(4, 4),
+    manualAck: new holdfast.ManualAck(),
+  })
+  let sent = 0
+  let token = 0
+  client.on('message.sent', () => sent++, { filter: 'sensors/+/#' })
+  client.on('message.received', (event) => (token = event.message!.acknowledgement))
+  client.start()
+  connect(client)
+  const publisher = client.publisher(TOPIC, { qos: 1 })
+  // PUBLISH of QoS 1 and identifier 7: a/b under the alias 2, then the alias alone.
+  const told = Uint8Array.from([0x32, 11, 0, 3, 97, 47, 98, 0, 7, 3, 0x23, 0, 2])
+  const known = Uint8Array.from([0x32, 8, 0, 0, 0, 7, 3, 0x23, 0, 2])
+  const meters = [new Meter(device), new Meter(device), new Meter(device)]
+  for (let round = -1; round < ROUNDS; round++) {
+    const published = wire.counts[3]!
+    meters[0]!.begin()
+    for (let index = 0; index < ROUND; index++) {
+      check(publisher.publish(payload, 0, payload.length) > 0, 'publish refused')
+      client.poll(now)
+    }
+    if (round >= 0) meters[0]!.end(ROUND)
+    check(wire.counts[3] === published + ROUND, 'a PUBLISH for each')
+    wire.answer()
+    settle(client)
+    wire.deliver(told)
+    settle(client)
+    check(client.acknowledge(token) === 0, 'the first')
+    meters[1]!.begin()
+    for (let index = 0; index < ROUND; index++) {
+      wire.deliver(known)
+      settle(client)
+      check(client.acknowledge(token) === 0, 'each has a token of its own')
+      settle(client)
+    }
+    if (round >= 0) meters[1]!.end(ROUND)
+    meters[2]!.begin()
+    reconnect(client, wire)
+    publisher.publish(payload, 0, payload.length)
+    settle(client)
+    if (round >= 0) meters[2]!.end(1)
+    wire.answer()
+    settle(client)
+  }
+  check(sent === (ROUND + 1) * (ROUNDS + 1), 'the filter let all pass')
+  check(wire.counts[4] === (ROUND + 1) * (ROUNDS + 1), 'a PUBACK for each')
+  meters[0]!.report('publishAliased')
+  meters[1]!.report('inboundByHand')
+  meters[2]!.report('reconnectAliased')
+}
+
 function reconnecting(hasSubscription: boolean, row: string): void {
   const wire = new Wire(device)
   const client = makeClient(wire, false)
@@ -290,6 +352,7 @@ publishingQos2(false, 'publishQos2')
 publishingQos2(true, 'publishQos2Flash')
 publishingStrings([TOPIC], 'publishStrings')
 publishingStrings([TOPIC, OTHER_TOPIC], 'publishStringsNew')
+extending()
 reconnecting(false, 'reconnect')
 reconnecting(true, 'reconnectSubscribed')
 reconnectingLong()

@@ -25,6 +25,9 @@ const STEADY = [
   'inboundQos1Offsets',
   'publishQos2',
   'publishQos2Flash',
+  'publishAliased',
+  'inboundByHand',
+  'reconnectAliased',
 ]
 
 for (const name of STEADY) {

@@ -7,8 +7,8 @@ import type * as esbuild from 'esbuild'
 import * as path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Measured } from './firmware-meter.js'
-import { bundleFirmware, bundleLibrary, ESP32, inFolder, MissingHost } from './xs-run.js'
-import { runOnXs, STORAGE, xsHost } from './xs-run.js'
+import { bundleFirmware, bundleLibrary, ESP32, EXTENSIONS, inFolder } from './xs-run.js'
+import { MissingHost, runOnXs, xsHost } from './xs-run.js'
 
 /** What is allocated for one operation; fractions where it happens once in several. */
 export interface Allocation {
@@ -39,6 +39,9 @@ const MORE_ROWS: [string, string][] = [
   ['inboundQos0Offsets', 'a handler that reads message.bytes'],
   ['inboundQos1Offsets', 'a handler that reads message.bytes, PUBACK'],
   ['publishQos2Flash', 'all four packets, durable'],
+  ['publishAliased', 'prepared topic, its alias and a handler with a filter, QoS 1'],
+  ['inboundByHand', 'a topic that is an alias, acknowledged by the application'],
+  ['reconnectAliased', 'CONNECT, CONNACK and a topic with a new alias'],
   ['publishStringsNew', 'another topic of 32 characters each time'],
   ['reconnectSubscribed', 'with SUBSCRIBE of one filter'],
   ['liveGrowth', 'what lives after 10,000 reconnects more than before, for each'],
@@ -80,7 +83,7 @@ export function measureAllocations(): Promise<Record<string, Allocation>> {
     const library = path.join(folder, 'library.js')
     const firmware = path.join(folder, 'firmware.js')
     const other = path.join(folder, 'mqtt-packet.js')
-    await bundleLibrary(STORAGE, library)
+    await bundleLibrary(EXTENSIONS, library)
     await bundleFirmware('alloc-firmware', firmware)
     await bundleFirmware('alloc-mqtt-packet', other, SHIMS)
     // 16 sectors: the flash log goes round and erases while it is measured.

@@ -4,6 +4,8 @@
  */
 import type * as core from '../../src/index.js'
 import type * as storage from '../../src/storage.js'
+import type * as manualAck from '../../src/session/manual-ack.js'
+import type * as aliases from '../../src/session/topic-aliases.js'
 import type { Device } from '../../targets/simulator/device.js'
 
 /** The device of the XS host, which can say more of itself than other devices. */
@@ -15,7 +17,9 @@ export interface CountingDevice extends Device {
 
 /** The library, preloaded: the global name under which its bundle stands. */
 export type Library = Pick<typeof core, 'MqttClient' | 'statusText'> &
-  Pick<typeof storage, 'FlashStore'>
+  Pick<typeof storage, 'FlashStore'> &
+  Pick<typeof aliases, 'TopicAliases'> &
+  Pick<typeof manualAck, 'ManualAck'>
 
 /** MEMORY_FIELDS of xs-host.ts, as far as it is used here. */
 export const FIELD_COUNT = 16

@@ -18,6 +18,7 @@ export class Wire implements Transport {
   /** What the next CONNACK says. */
   sessionPresent = 0
   receiveMaximum = 100
+  topicAliasMaximum = 0
   /** Packets that came, by type, since the start; PUBLISH packets with DUP apart. */
   readonly counts = new Uint32Array(16)
   dupCount = 0
@@ -119,12 +120,14 @@ export class Wire implements Transport {
     this.put2(packetId >> 8, packetId & 255)
   }
 
-  /** MQTT 5: success, and Receive Maximum (0x21) as the only property. */
+  /** MQTT 5: success, with Receive Maximum (0x21) and Topic Alias Maximum (0x22). */
   private putConnack(): void {
-    this.put2(0x20, 6)
+    this.put2(0x20, 9)
     this.put2(this.sessionPresent, 0)
-    this.put2(3, 0x21)
+    this.put2(6, 0x21)
     this.put2(this.receiveMaximum >> 8, this.receiveMaximum & 255)
+    this.put2(0x22, 0)
+    this.inbox[this.inboxEnd++] = this.topicAliasMaximum
   }
 
   /** One filter, granted with QoS 1. */

@@ -25,6 +25,10 @@ export const ESP32 = 'chunk=78848,heap=4928,stack=512'
 /** The library as firmware uses it, as lines of an entry: what nothing needs is left out. */
 export const CLIENT = "export { MqttClient, statusText } from './src/index.js'\n"
 export const STORAGE = CLIENT + "export { FlashStore } from './src/storage.js'\n"
+export const EXTENSIONS =
+  STORAGE +
+  "export { TopicAliases } from './src/session/topic-aliases.js'\n" +
+  "export { ManualAck } from './src/session/manual-ack.js'\n"
 export const ENCRYPTION = STORAGE + "export * from './hal/encryption.js'\n"
 
 const BUNDLE: esbuild.BuildOptions = {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { Events } from '../../src/events.js'
+import { Limits } from '../../src/session/limits.js'
 import { SendBuffer } from '../../src/session/send-buffer.js'
 import { Subscriptions } from '../../src/session/subscriptions.js'
 import { Desk, words } from './desk.js'
@@ -237,13 +238,12 @@ for (const protocol of VERSIONS) {
       const desk = new Desk({ protocol })
       const table = new Subscriptions(new Events())
       const buffer = new SendBuffer(256, desk.system)
-      // A third argument, the largest packet the broker takes, may or may not be there.
-      const send = table.send.bind(table) as (...given: unknown[]) => void
+      const limits = new Limits()
       table.add({ filter: 'x', qos: 0 }, Buffer.from('x'), null)
       const seen = new Set<number>()
       for (let n = 0; n < 70000; n++) {
         table.connected(false)
-        send(buffer, protocol, 0xffffffff)
+        table.send(buffer, protocol, limits)
         assert.ok(buffer.end > 0, `no SUBSCRIBE on connection ${n}`)
         const packetId = (buffer.bytes[2]! << 8) | buffer.bytes[3]!
         assert.ok(packetId > 32768, 'an identifier of PUBLISH')
