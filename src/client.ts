@@ -251,6 +251,12 @@ export class MqttClient implements PayloadSink {
     return isKnown
   }
 
+  /** The network is another one (Wi-Fi roamed, modem dialled): looks at once what still stands. */
+  networkChanged(): void {
+    this.session.networkChanged(this.settings.system.now())
+    this.onWork()
+  }
+
   /**
    * Before a sleep or a planned power-off: goes on sending until all is acknowledged or
    * `deadlineMs` are over, says DISCONNECT, makes the rest durable and calls `done` from `poll`

@@ -11,7 +11,7 @@ export function mountState(settings: Settings): SessionState {
   const lanes = settings.lanes
   if (storage === null) {
     const state = new SessionState()
-    state.setLaneCount(lanes.length)
+    state.setCounts(lanes.length, settings.brokers.length)
     return state
   }
   const status = storage.mount(settings.clientId, settings.brokerUrl, lanes)

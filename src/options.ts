@@ -44,8 +44,13 @@ export interface ClientOptions {
   system: System
   /** The connection, e.g. `new TcpTransport()`. */
   transport: Transport
+  /**
+   * Several brokers instead of one, 2 to 4, the preferred one first: the client goes to the next when
+   * one cannot be reached, and comes back. One queue, a session with each.
+   */
+  brokers?: string[]
   /** `mqtt://host[:port]` (1883) or `mqtts://host[:port]` (8883). */
-  broker: string
+  broker?: string
   /**
    * 1 to 65,535 bytes; with `storage` it must not be empty. '': the broker chooses (MQTT 5), and
    * `client.clientId` tells.
@@ -85,6 +90,19 @@ export interface ClientOptions {
    * fleet that comes back does not overrun its broker. Default 0: as fast as it takes them.
    */
   drainPerSecond?: number
+  /**
+   * With `brokers`, MQTT 5: the user property that carries a message's key, the same at each broker,
+   * so that consumers can drop repeats. Default 'holdfast-key'; '' for none.
+   */
+  duplicateKey?: string
+  /**
+   * With `brokers`: send again at another broker what was in flight at the last. Default true with
+   * MQTT 5. Without it, the default with MQTT 3.1.1, where no key can tell a repeat, the client stays
+   * with its broker while messages are in flight there.
+   */
+  roamInFlight?: boolean
+  /** With `brokers`: after so long elsewhere the first one is tried again. Default 300,000. */
+  homeAfterMs?: number
   /** Bytes of RAM for waiting messages, without `storage`. Default 4,096. */
   queueSize?: number
   /** Bytes of the largest packet that is sent. Default 1,536. */
@@ -118,7 +136,8 @@ export interface ClientOptions {
 }
 
 const NAMES =
-  ' system transport broker clientId storage protocol username password will keepAliveMs' +
+  ' system transport broker brokers duplicateKey roamInFlight homeAfterMs clientId storage' +
+  ' protocol username password will keepAliveMs' +
   ' cleanStart sessionExpirySeconds sessionLost overflow lanes queueQos0 inFlightLimit' +
   ' drainPerSecond queueSize' +
   ' sendBufferSize receiveBufferSize receiveMaximum connectTimeoutMs pingTimeoutMs' +
@@ -133,9 +152,15 @@ export class Settings {
   readonly transport: Transport
   readonly storage: Storage | null
   readonly version: number
-  readonly broker: BrokerAddress
-  /** `broker` as given, for events and for the store's identity: it holds no credentials. */
+  readonly brokers: BrokerAddress[]
+  /** As given, for events: they hold no credentials. */
+  readonly brokerUrls: string[]
+  /** All of them, for the store's identity. */
   readonly brokerUrl: string
+  /** '': none. */
+  readonly duplicateKey: string
+  readonly roamsInFlight: boolean
+  readonly homeAfterMs: number
   /** As given, or as the broker assigned it. */
   clientId: string
   /**
@@ -181,8 +206,18 @@ export class Settings {
     if (this.version !== V311 && this.version !== V5) {
       fail('protocol', this.version, '4 (MQTT 3.1.1) or 5')
     }
-    this.brokerUrl = text(options.broker, 'broker')
-    this.broker = parseBroker(this.brokerUrl)
+    this.brokerUrls = brokerUrls(options)
+    this.brokerUrl = this.brokerUrls.join(' ')
+    this.brokers = []
+    for (let index = 0; index < this.brokerUrls.length; index++) {
+      this.brokers.push(parseBroker(this.brokerUrls[index]!))
+    }
+    const isRoaming = this.brokers.length > 1
+    const key = text(options.duplicateKey ?? 'holdfast-key', 'duplicateKey')
+    toBytes(key, 'duplicateKey')
+    this.duplicateKey = isRoaming && this.version === V5 ? key : ''
+    this.roamsInFlight = flag(options.roamInFlight, 'roamInFlight', this.version === V5)
+    this.homeAfterMs = time(options.homeAfterMs, 'homeAfterMs', 300000, 1000)
     const isDurable = this.storage !== null
     this.cleanStart = flag(options.cleanStart, 'cleanStart', !isDurable)
     this.sessionExpirySeconds = integer(
@@ -314,6 +349,21 @@ export class Settings {
     }
     return properties
   }
+}
+
+/** The list of brokers, of one or several, each once. */
+function brokerUrls(options: ClientOptions): string[] {
+  const brokers = options.brokers
+  if (brokers === undefined) return [text(options.broker, 'broker')]
+  if (options.broker !== undefined) fail('broker', options.broker, 'left out with brokers')
+  if (!(brokers.length >= 2 && brokers.length <= 4)) {
+    fail('brokers', brokers.length + ' of them', '2 to 4; one is given as broker')
+  }
+  for (let index = 0; index < brokers.length; index++) {
+    const url = text(brokers[index], 'brokers')
+    if (brokers.indexOf(url) !== index) fail('brokers', url + ' twice', 'each once')
+  }
+  return brokers.slice(0)
 }
 
 /** Takes `mqtt://host:port` apart. Throws for anything else, and for credentials in it. */

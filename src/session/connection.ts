@@ -10,6 +10,7 @@ import { InboundMessage } from '../inbound-message.js'
 import type { Settings } from '../options.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { SessionState } from '../store/session-state.js'
+import { Brokers } from './brokers.js'
 import { Exchanges, LANE_IDS } from './exchanges.js'
 import { InFlight } from './in-flight.js'
 import { OK, type Status } from '../status.js'
@@ -24,6 +25,7 @@ export class Connection {
   readonly settings: Settings
   readonly events: Events
   readonly state: SessionState
+  readonly brokers: Brokers
   readonly exchanges: Exchanges
   /** One for each lane, in the order of the options, and in the order in which they are sent. */
   readonly lanes: InFlight[]
@@ -49,6 +51,10 @@ export class Connection {
   /** When the last packet left and the last byte came. */
   sentAt: number
   receivedAt: number
+  /** PINGREQ is sent whatever the time, to see whether the broker is there. */
+  isPingDue: boolean
+  /** With `brokers`: the client is on its way to the first one; nothing new is sent. */
+  isGoingHome: boolean
   /** When PINGREQ was sent that was not answered yet, or -1. */
   pingSentAt: number
   /** When the oldest unanswered PUBLISH or the last answer was, for `ackTimeoutMs`. */
@@ -58,6 +64,7 @@ export class Connection {
     this.settings = settings
     this.events = events
     this.state = queues[0]!.state
+    this.brokers = new Brokers(settings.brokers.length, this.state.home)
     // Released exchanges of every lane, and those that are owed a PUBREL: 64 each at the most.
     this.exchanges = new Exchanges(queues.length < 2 ? 128 : queues.length < 4 ? 256 : 1024)
     this.lanes = []
@@ -81,6 +88,8 @@ export class Connection {
     this.failure = 0
     this.sentAt = 0
     this.receivedAt = 0
+    this.isPingDue = false
+    this.isGoingHome = false
     this.pingSentAt = -1
     this.progressAt = 0
   }
@@ -94,6 +103,8 @@ export class Connection {
     this.failure = 0
     this.sentAt = now
     this.receivedAt = now
+    this.isPingDue = false
+    this.isGoingHome = false
     this.pingSentAt = -1
     this.progressAt = now
   }
@@ -101,6 +112,15 @@ export class Connection {
   /** The lane whose Packet Identifiers include this one; any lane when none does. */
   laneOf(packetId: number): InFlight {
     return this.lanes[Math.floor((packetId - 1) / LANE_IDS)] ?? this.lanes[0]!
+  }
+
+  /** Messages that the broker at `state.home` may know. */
+  get touchedCount(): number {
+    let count = 0
+    for (let index = 0; index < this.lanes.length; index++) {
+      count += this.lanes[index]!.touchedCount()
+    }
+    return count
   }
 
   /** Tells the lanes whether messages may be held in RAM for a while. */

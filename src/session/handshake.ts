@@ -27,7 +27,7 @@ import {
 } from '../events.js'
 import { ERR_REFUSED, ERR_SESSION_LOST, ERR_STORAGE, ERR_TOO_LARGE, OK } from '../status.js'
 import { WINDOW_SPAN } from '../store/exchange-window.js'
-import { DROPPED_SESSION_LOST } from '../store/session-state.js'
+import { type BrokerSession, DROPPED_SESSION_LOST } from '../store/session-state.js'
 import { type Connection, RESTART } from './connection.js'
 import type { InFlight } from './in-flight.js'
 import type { Outbound } from './outbound.js'
@@ -73,8 +73,7 @@ export class Handshake {
     // Without state of our own a session at the broker can only be somebody else's. In 3.1.1 the
     // same flag would also end the session with the connection, so there it is asked for less.
     this.isClean =
-      settings.cleanStart ||
-      (settings.version === V5 ? !connection.state.sessionMayExist : this.isWiping)
+      settings.cleanStart || (settings.version === V5 ? !this.session.mayExist : this.isWiping)
     if (settings.authentication !== null) {
       const end = settings.authentication.writeConnect(this.isClean)
       if (end < 0) connection.fail(ERR_TOO_LARGE)
@@ -101,7 +100,7 @@ export class Handshake {
     }
     if (settings.authentication !== null && !settings.authentication.onConnack(packet)) return false
     const isPresent = packet.sessionPresent === 1
-    if (isPresent && (this.isClean || !connection.state.sessionMayExist)) {
+    if (isPresent && (this.isClean || !this.session.mayExist)) {
       this.isWiping = settings.version !== V5
       connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.2-4]
       return false
@@ -119,13 +118,16 @@ export class Handshake {
     }
     if (settings.aliases !== null) settings.aliases.reset(connection.limits.topicAliasMaximum)
     if (settings.clientId === '') this.takeClientId(packet)
+    const hasMoved = connection.state.home !== connection.brokers.index
+    if (hasMoved && !this.roam()) return false
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()
     if (!isPresent) this.begin(wasLost)
     connection.heldBefore = connection.state.inbound.count
     this.outbound.connected(isPresent)
-    // A session that a lost CONNACK told of is ours, but it may be a new one without filters.
-    connection.subscriptions.connected(isPresent && !this.wasUnanswered)
+    // A session that a lost CONNACK told of is ours, but it may be a new one without filters; and
+    // what another broker was asked for since, this one does not know.
+    connection.subscriptions.connected(isPresent && !this.wasUnanswered && !hasMoved)
     this.wasUnanswered = false
     this.announce(isPresent, wasLost)
     return true
@@ -150,16 +152,32 @@ export class Handshake {
     return (
       connection.state.sessionMayExist ||
       connection.state.inbound.count > 0 ||
-      this.touchedCount() > 0
+      this.connection.touchedCount > 0
     )
   }
 
-  /** Messages that were in flight, or may have been before a reboot. */
-  private touchedCount(): number {
-    const lanes = this.connection.lanes
-    let count = 0
-    for (let index = 0; index < lanes.length; index++) count += lanes[index]!.touchedCount()
-    return count
+  /** What the broker that is being greeted and we know of each other. */
+  private get session(): BrokerSession {
+    return this.connection.state.sessions[this.connection.brokers.index]!
+  }
+
+  /**
+   * Another broker than before: what was in flight there becomes new here. A session there that may
+   * hold a message of QoS 2 is given up, or that message would come twice. False: not durable.
+   */
+  private roam(): boolean {
+    const connection = this.connection
+    const state = connection.state
+    for (let index = 0; index < connection.lanes.length; index++) {
+      const lane = connection.lanes[index]!
+      if (lane.mayHoldQos2()) state.sessions[state.home]!.forget()
+      lane.resumeEnd = 0
+      lane.queue.requeue()
+    }
+    state.home = connection.brokers.index
+    if (state.save() === OK && connection.flushQueues() === OK) return true
+    connection.fail(ERR_STORAGE)
+    return false
   }
 
   /** The broker has no session: ours starts empty, but for the messages [MQTT-3.2.2-5]. */
@@ -193,7 +211,7 @@ export class Handshake {
   private settleLost(): void {
     const connection = this.connection
     if (connection.events.has(SESSION_LOST)) {
-      connection.events.event.count = this.touchedCount()
+      connection.events.event.count = connection.touchedCount
       connection.events.emit(SESSION_LOST)
     }
     for (let index = 0; index < connection.lanes.length; index++) {
@@ -223,12 +241,12 @@ export class Handshake {
     const events = connection.events
     if (events.has(CLIENT_CONNECTED)) {
       events.event.sessionPresent = isPresent
-      events.event.text = connection.settings.brokerUrl
+      events.event.text = connection.settings.brokerUrls[connection.brokers.index]!
       events.emit(CLIENT_CONNECTED)
     }
     if (!isPresent || wasLost || !events.has(SESSION_RESUMED)) return
     events.event.sessionPresent = true
-    events.event.count = this.touchedCount()
+    events.event.count = this.connection.touchedCount
     events.emit(SESSION_RESUMED)
   }
 }

@@ -94,6 +94,15 @@ export class InFlight {
     return count
   }
 
+  /** True when the broker may hold the identifier of an exchange of QoS 2. */
+  mayHoldQos2(): boolean {
+    for (let index = 0; index < WINDOW_SPAN; index++) {
+      const number = (this.window.base + index) >>> 0
+      if (this.isTouched(number) && this.mayBeQos2(number, this.window.state(number))) return true
+    }
+    return false
+  }
+
   /**
    * A new connection: nothing was sent on it. Released exchanges count from the start, and with
    * `isResumed` their PUBREL is due, oldest first.

@@ -36,7 +36,9 @@ import { MESSAGE_QOS, MESSAGE_RETAIN, type MessageSource } from '../store/messag
 import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
+import type { Settings } from '../options.js'
 import type { Connection } from './connection.js'
+import { DuplicateKey } from './duplicate-key.js'
 import type { InFlight } from './in-flight.js'
 import { PayloadPump } from './payload-pump.js'
 
@@ -53,6 +55,8 @@ const STEPS = 64
 export class Outbound {
   private readonly connection: Connection
   private readonly pump: PayloadPump
+  /** With several brokers: what marks a message, so that a repeat is known. */
+  private readonly key: DuplicateKey | null
   /** When the next message of the backlog may leave. */
   private pacedUntil: number
 
@@ -61,6 +65,7 @@ export class Outbound {
     this.connection = connection
     this.pump = new PayloadPump(connection)
     this.pacedUntil = 0
+    this.key = makeKey(connection.settings)
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -150,7 +155,7 @@ export class Outbound {
     const size = publishSize(
       message.topicLength,
       message.flags & MESSAGE_QOS,
-      message.propertiesLength,
+      message.propertiesLength + (this.key === null ? 0 : this.key.size),
       message.payloadLength,
       this.connection.settings.version,
     )
@@ -242,6 +247,7 @@ export class Outbound {
   private isHeldBack(): boolean {
     const connection = this.connection
     const sendBuffer = connection.sendBuffer
+    if (connection.isGoingHome) return true
     const quota = Math.min(connection.limits.receiveMaximum, connection.settings.inFlightLimit)
     if (connection.exchanges.count >= quota) return true // [MQTT-3.3.4-7] [MQTT-4.9.0-2]
     // Loading what cannot leave costs a read of flash; half a buffer is a fair chance.
@@ -299,8 +305,10 @@ export class Outbound {
     const topicAt = queue.loaded.topicAt
     const topicLength = queue.loaded.topicLength
     const version = settings.version
-    const propertiesLength = version === V5 ? record.propertiesLength : 0
+    const ownLength = version === V5 ? record.propertiesLength : 0
     const qos = record.qos
+    const key = qos > 0 ? this.key : null
+    const propertiesLength = ownLength + (key === null ? 0 : key.size)
     const size = publishSize(topicLength, qos, propertiesLength, record.payloadLength, version)
     const isRepeat = state === SENT || lane.mayHaveBeenSent(number)
 
@@ -329,9 +337,10 @@ export class Outbound {
       record.payloadLength,
       size,
     )
-    settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
-    if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loaded.age)
-    at += propertiesLength
+    settings.system.copy(bytes, at, log.buffer, record.propertiesAt, ownLength)
+    if (ownLength > 0) reduceExpiry(bytes, at, ownLength, queue.loaded.age)
+    at += ownLength
+    if (key !== null) at = key.write(bytes, at, queue.lane.index, number)
     settings.system.copy(bytes, at, log.buffer, record.payloadAt, bodyLength)
     sendBuffer.added(at + bodyLength)
     if (connection.exchanges.count === 0) connection.progressAt = connection.now
@@ -365,6 +374,14 @@ export class Outbound {
     // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
     return !isRepeat && queue.loaded.isExpired ? ERR_EXPIRED : OK
   }
+}
+
+function makeKey(settings: Settings): DuplicateKey | null {
+  const name = settings.duplicateKey
+  if (name === '') return null
+  const storage = settings.storage
+  const storeId = storage === null ? settings.system.random() : storage.storeId
+  return new DuplicateKey(name, settings.clientId, storeId)
 }
 
 /** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */

@@ -23,7 +23,7 @@ import { CLIENT_DISCONNECTED, type Events } from '../events.js'
 import type { Settings } from '../options.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import { ERR_CLOSED, ERR_CONNECT, ERR_REFUSED, OK, type Status } from '../status.js'
-import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
+import { type BrokerAddress, TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { Backoff } from './backoff.js'
 import { Connection, RESTART } from './connection.js'
 import { Drops } from './drops.js'
@@ -112,6 +112,15 @@ export class Session {
     this.isStopping = true
   }
 
+  /** The network is another one: looks at once whether the connection still stands. */
+  networkChanged(now: number): void {
+    const connection = this.connection
+    this.backoff.reset()
+    if (this.phase === WAITING) this.retryAt = now
+    else if (this.phase === OPENING) connection.fail(RESTART)
+    else if (this.phase === CONNECTED && connection.pingSentAt < 0) connection.isPingDue = true
+  }
+
   /** One bounded step. Returns milliseconds until the next is wanted, Infinity for never. */
   poll(now: number): number {
     this.connection.now = now
@@ -150,16 +159,21 @@ export class Session {
     this.phaseAt = this.connection.now
   }
 
+  private get broker(): BrokerAddress {
+    return this.settings.brokers[this.connection.brokers.index]!
+  }
+
   private open(): number {
     this.connection.reset(this.connection.now)
     this.inbound.disconnectReason = -1
     this.enter(OPENING)
-    if (this.settings.transport.open(this.settings.broker) !== OK) return this.lost(ERR_CONNECT)
+    if (this.settings.transport.open(this.broker) !== OK) return this.lost(ERR_CONNECT)
     return this.awaitOpen()
   }
 
   private awaitOpen(): number {
     const transport = this.settings.transport
+    if (this.connection.failure !== 0) return this.lost(this.connection.failure)
     if (transport.state === TRANSPORT_OPEN) {
       this.enter(GREETING)
       this.handshake.sendConnect()
@@ -185,6 +199,7 @@ export class Session {
       hasMore = this.fill() || hasMore
       if (!connection.sendBuffer.isEmpty) hasMore = true
     }
+    this.timing.goHome(this.phase === CONNECTED, this.phaseAt)
     let waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
     const authentication = this.settings.authentication
     if (authentication !== null) waitMs = Math.min(waitMs, authentication.leftMs())
@@ -255,6 +270,7 @@ export class Session {
       connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.0-1]
     } else if (this.handshake.onConnack(packet)) {
       this.backoff.reset()
+      connection.brokers.connected()
       connection.progressAt = connection.now
       connection.setOnline(true)
       this.enter(CONNECTED)
@@ -289,11 +305,22 @@ export class Session {
     connection.sendBuffer.clear()
     connection.isConnected = false
     connection.setOnline(false)
-    const pauseMs = status === RESTART ? 0 : this.backoff.next()
+    const pauseMs = status === RESTART ? 0 : this.pause()
     this.enter(WAITING)
     this.retryAt = connection.now + pauseMs
     if (status !== RESTART) this.announceLost(status, reason, pauseMs)
     return pauseMs
+  }
+
+  /**
+   * Milliseconds until the next attempt. A connection that stood is made again to the same broker;
+   * after an attempt that failed the next one of the list has its turn.
+   */
+  private pause(): number {
+    const connection = this.connection
+    const mayMove = this.settings.roamsInFlight || connection.touchedCount === 0
+    const isPause = this.phase === CONNECTED || connection.brokers.failed(mayMove)
+    return isPause ? this.backoff.next() : 0
   }
 
   private announceLost(status: Status, reason: string, retryMs: number): void {

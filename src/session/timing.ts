@@ -5,7 +5,7 @@
 import { writePingreq } from '../codec/encode.js'
 import { REASON_KEEP_ALIVE_TIMEOUT } from '../codec/protocol.js'
 import { ERR_CLOSED, ERR_CONNECT } from '../status.js'
-import type { Connection } from './connection.js'
+import { type Connection, RESTART } from './connection.js'
 
 const PINGREQ_ROOM = 2
 
@@ -14,6 +14,20 @@ export class Timing {
 
   constructor(connection: Connection) {
     this.connection = connection
+  }
+
+  /**
+   * With several brokers, connected to another than the first for long enough: what is in flight
+   * comes to its end, then the first is tried.
+   */
+  goHome(isConnected: boolean, since: number): void {
+    const connection = this.connection
+    if (connection.brokers.index === 0 || !isConnected) return
+    if (connection.now - since < connection.settings.homeAfterMs) return
+    connection.isGoingHome = true
+    if (connection.exchanges.count > 0 || !connection.sendBuffer.isEmpty) return
+    connection.brokers.goHome()
+    connection.fail(RESTART)
   }
 
   /**
@@ -35,7 +49,7 @@ export class Timing {
       if (waitMs <= 0) connection.fail(ERR_CLOSED)
     }
     const keepAliveMs = connection.limits.keepAliveMs
-    if (keepAliveMs === 0) return waitMs
+    if (keepAliveMs === 0 && !connection.isPingDue && connection.pingSentAt < 0) return waitMs
     if (connection.pingSentAt >= 0) {
       const leftMs = connection.pingSentAt + settings.pingTimeoutMs - now
       if (leftMs <= 0) connection.fail(-REASON_KEEP_ALIVE_TIMEOUT)
@@ -48,7 +62,8 @@ export class Timing {
       ? connection.progressAt
       : Math.min(connection.sentAt, connection.receivedAt)
     const dueAt = aliveAt + (keepAliveMs * 3) / 4
-    if (now < dueAt) return Math.min(waitMs, dueAt - now)
+    if (now < dueAt && !connection.isPingDue) return Math.min(waitMs, dueAt - now)
+    connection.isPingDue = false
     const buffer = connection.sendBuffer
     if (!buffer.hasRoom(PINGREQ_ROOM)) {
       // Nothing leaves and nothing comes: the same time is given as for an answer.

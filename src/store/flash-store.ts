@@ -115,6 +115,11 @@ export class FlashStore implements Storage {
     return this.lanes[0]!.window
   }
 
+  /** See `Storage`. */
+  get storeId(): number {
+    return this.state.sectors.region.storeId
+  }
+
   /** Whom the store belongs to, in words, also after `mount` refused with ERR_IDENTITY. */
   get identity(): string {
     return '"' + this.state.clientId + '" at ' + this.state.brokers
@@ -150,7 +155,7 @@ export class FlashStore implements Storage {
     } else if (state.layout !== layout) {
       return ERR_LANES
     }
-    state.setLaneCount(this.lanes.length)
+    state.setCounts(this.lanes.length, brokers.split(' ').length)
     status = state.take(clientId, brokers, layout, this.system.random())
     if (status < 0) return status
     const storeId = sectors.region.storeId

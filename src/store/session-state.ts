@@ -102,25 +102,64 @@ export class LaneState {
   }
 }
 
-export class SessionState {
+/** What one broker and we know of each other. */
+export class BrokerSession {
   /** Inbound QoS 2 messages handed over and not yet released by PUBREL. */
   readonly inbound: PacketIdSet
   /** Outgoing QoS 2 exchanges whose message was dropped and that are still owed a PUBREL. */
   readonly owed: PacketIdSet
-  /** One for each lane, in the order of the options. */
-  lanes: LaneState[]
   /** True from a CONNACK on, until the session was ended by us or lost by the broker. */
-  sessionMayExist: boolean
+  mayExist: boolean
 
   constructor() {
     this.inbound = new PacketIdSet(PACKET_ID_SET_LIMIT)
     this.owed = new PacketIdSet(PACKET_ID_SET_LIMIT)
-    this.lanes = [new LaneState()]
-    this.sessionMayExist = false
+    this.mayExist = false
   }
 
-  setLaneCount(count: number): void {
-    while (this.lanes.length < count) this.lanes.push(new LaneState())
+  /** What the broker may have is not wanted any more: the next connection starts clean. */
+  forget(): void {
+    this.inbound.clear()
+    this.owed.clear()
+    this.mayExist = false
+  }
+}
+
+export class SessionState {
+  /** One for each broker, in the order of the options. */
+  sessions: BrokerSession[]
+  /** The place in the list of the broker to which went what is in flight. */
+  home: number
+  /** One for each lane, in the order of the options. */
+  lanes: LaneState[]
+
+  constructor() {
+    this.sessions = [new BrokerSession()]
+    this.home = 0
+    this.lanes = [new LaneState()]
+  }
+
+  setCounts(lanes: number, brokers: number): void {
+    while (this.lanes.length < lanes) this.lanes.push(new LaneState())
+    while (this.sessions.length < brokers) this.sessions.push(new BrokerSession())
+  }
+
+  // The session at `home`
+
+  get inbound(): PacketIdSet {
+    return this.sessions[this.home]!.inbound
+  }
+
+  get owed(): PacketIdSet {
+    return this.sessions[this.home]!.owed
+  }
+
+  get sessionMayExist(): boolean {
+    return this.sessions[this.home]!.mayExist
+  }
+
+  set sessionMayExist(mayExist: boolean) {
+    this.sessions[this.home]!.mayExist = mayExist
   }
 
   /** Makes all fields durable at once: OK, ERR_STORAGE, ERR_BUSY or ERR_HOOK. */

@@ -12,10 +12,16 @@ import {
 import { readUtf8, utf8Size, writeUtf8 } from '../codec/utf8.js'
 import { OK, ERR_BUSY, ERR_CORRUPT, ERR_TOO_LARGE, type Status } from '../status.js'
 import { WINDOW_BYTES } from './exchange-window.js'
-import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { RECORD_HEADER, STATE } from './flash-record.js'
 import type { SectorScan } from './sector-scan.js'
-import { DROPPED_REASONS, type LaneState, type PacketIdSet, SessionState } from './session-state.js'
+import {
+  DROPPED_REASONS,
+  type LaneState,
+  PACKET_ID_SET_LIMIT,
+  type PacketIdSet,
+  SessionState,
+} from './session-state.js'
 import { StateSectors } from './state-sectors.js'
 
 /**
@@ -29,14 +35,17 @@ const MARK_PLACE = 8
 const KEY_CLIENT = 1
 const KEY_BROKERS = 2
 const KEY_OWNER = 3
-const KEY_INBOUND = 4
-const KEY_OWED = 5
+/** For each broker: 1 when a session may exist there, inbound QoS 2 identifiers, owed ones. */
+const KEY_SESSIONS = 4
+const KEY_HOME = 5
 const KEY_DROPPED = 6
 const KEY_LANES = 7
-const KEY_MAY_EXIST = 8
-const KEY_MARKS = 9
-/** More lanes than a store can have are not read. */
+const KEY_MARKS = 8
+/** Items of a session in its array. */
+const SESSION_ITEMS = 3
+/** More than a store can have are not read. */
 const STORED_LANES = 8
+const STORED_BROKERS = 4
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
 const FIXED_BYTES = 40
 /** The same for each lane: counters, and the mark with its head and place. */
@@ -89,7 +98,7 @@ export class SessionStore extends SessionState {
     const client = bytesOf(clientId)
     const broker = bytesOf(brokers)
     const lanes = bytesOf(layout)
-    const tables = 2 * (this.inbound.packetIds.length + this.owed.packetIds.length)
+    const tables = this.sessions.length * (5 + 4 * PACKET_ID_SET_LIMIT)
     const text = client.length + broker.length + lanes.length
     const most = FIXED_BYTES + this.lanes.length * LANE_BYTES + text + tables
     if (!this.sectors.holdsState(most)) return ERR_TOO_LARGE
@@ -105,10 +114,9 @@ export class SessionStore extends SessionState {
 
   /** Forgets all but the identity: the state of a client that was never connected. */
   clear(): void {
-    this.inbound.clear()
-    this.owed.clear()
+    for (let index = 0; index < this.sessions.length; index++) this.sessions[index]!.forget()
     for (let lane = 0; lane < this.lanes.length; lane++) this.lanes[lane]!.clear()
-    this.sessionMayExist = false
+    this.home = 0
   }
 
   /** Makes all fields durable. ERR_BUSY: another opener has written since. */
@@ -123,15 +131,21 @@ export class SessionStore extends SessionState {
 
   /** Writes the map and returns its bytes. */
   private encode(target: Uint8Array, targetAt: number): number {
-    let at = writeCborHead(target, targetAt, CBOR_MAP, 9)
+    let at = writeCborHead(target, targetAt, CBOR_MAP, 8)
     at = this.writeString(target, at, KEY_CLIENT, this.clientBytes)
     at = this.writeString(target, at, KEY_BROKERS, this.brokersBytes)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_OWNER)
     at = writeCborHead(target, at, CBOR_UNSIGNED, this.owner)
-    at = this.writeSet(target, at, KEY_INBOUND, this.inbound)
-    at = this.writeSet(target, at, KEY_OWED, this.owed)
-    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_MAY_EXIST)
-    at = writeCborHead(target, at, CBOR_UNSIGNED, this.sessionMayExist ? 1 : 0)
+    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_HOME)
+    at = writeCborHead(target, at, CBOR_UNSIGNED, this.home)
+    at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_SESSIONS)
+    at = writeCborHead(target, at, CBOR_ARRAY, this.sessions.length * SESSION_ITEMS)
+    for (let index = 0; index < this.sessions.length; index++) {
+      const session = this.sessions[index]!
+      at = writeCborHead(target, at, CBOR_UNSIGNED, session.mayExist ? 1 : 0)
+      at = writeSet(target, at, session.inbound)
+      at = writeSet(target, at, session.owed)
+    }
     return this.writeLanes(target, at) - targetAt
   }
 
@@ -155,17 +169,6 @@ export class SessionStore extends SessionState {
     next = writeCborHead(target, next, CBOR_TEXT, bytes.length)
     target.set(bytes, next)
     return next + bytes.length
-  }
-
-  private writeSet(target: Uint8Array, at: number, key: number, set: PacketIdSet): number {
-    let next = writeCborHead(target, at, CBOR_UNSIGNED, key)
-    next = writeCborHead(target, next, CBOR_BYTES, set.count * 2)
-    for (let index = 0; index < set.count; index++) {
-      const packetId = set.packetIds[index]!
-      target[next++] = packetId >> 8
-      target[next++] = packetId & 0xff
-    }
-    return next
   }
 
   /** Takes the map apart that the scan is at. Unknown keys are passed over. */
@@ -196,18 +199,32 @@ export class SessionStore extends SessionState {
       cursor.at += value
       return true
     }
-    if (key === KEY_INBOUND) return major === CBOR_BYTES && readSet(cursor, source, this.inbound)
-    if (key === KEY_OWED) return major === CBOR_BYTES && readSet(cursor, source, this.owed)
+    if (key === KEY_SESSIONS)
+      return major === CBOR_ARRAY && this.readSessions(cursor, value, source)
     if (key === KEY_MARKS) return major === CBOR_ARRAY && this.readMarks(cursor, value, source)
     if (key === KEY_DROPPED) return major === CBOR_ARRAY && this.readDropped(cursor, value)
     if (major !== CBOR_UNSIGNED) return false
     if (key === KEY_OWNER) this.owner = value
-    else this.sessionMayExist = value === 1
+    else this.home = value
+    return this.home < STORED_BROKERS
+  }
+
+  private readSessions(cursor: CborCursor, count: number, source: Uint8Array): boolean {
+    if (count > STORED_BROKERS * SESSION_ITEMS) return false
+    this.setCounts(0, Math.ceil(count / SESSION_ITEMS))
+    for (let index = 0; index < count; index++) {
+      if (!cursor.next()) return false
+      const session = this.sessions[Math.floor(index / SESSION_ITEMS)]!
+      const item = index % SESSION_ITEMS
+      if (item === 0) session.mayExist = cursor.value === 1
+      else if (cursor.major !== CBOR_BYTES) return false
+      else if (!readSet(cursor, source, item === 1 ? session.inbound : session.owed)) return false
+    }
     return true
   }
 
   private readDropped(cursor: CborCursor, count: number): boolean {
-    this.setLaneCount(Math.min(STORED_LANES, Math.floor(count / DROPPED_REASONS)))
+    this.setCounts(Math.min(STORED_LANES, Math.floor(count / DROPPED_REASONS)), 0)
     for (let index = 0; index < count; index++) {
       if (!cursor.next() || cursor.major !== CBOR_UNSIGNED) return false
       const lane = this.lanes[Math.floor(index / DROPPED_REASONS)]
@@ -217,7 +234,7 @@ export class SessionStore extends SessionState {
   }
 
   private readMarks(cursor: CborCursor, count: number, source: Uint8Array): boolean {
-    this.setLaneCount(Math.min(STORED_LANES, count))
+    this.setCounts(Math.min(STORED_LANES, count), 0)
     for (let index = 0; index < count; index++) {
       if (!cursor.next() || cursor.major !== CBOR_BYTES) return false
       const lane = this.lanes[index]
@@ -233,6 +250,14 @@ function bytesOf(text: string): Uint8Array {
   const bytes = new Uint8Array(size < 0 ? 65536 : size)
   writeUtf8(bytes, 0, text)
   return bytes
+}
+
+function writeSet(target: Uint8Array, targetAt: number, set: PacketIdSet): number {
+  let at = writeCborHead(target, targetAt, CBOR_BYTES, set.count * 2)
+  for (let index = 0; index < set.count; index++) {
+    at = writeUint16(target, at, set.packetIds[index]!)
+  }
+  return at
 }
 
 function writeMark(target: Uint8Array, targetAt: number, lane: LaneState): number {

@@ -29,12 +29,14 @@ export interface Storage {
   /** One for each lane, from `mount` on. */
   readonly lanes: LaneStore[]
   readonly state: SessionState
+  /** A random number that the store has from its first mount on. */
+  readonly storeId: number
   /** Whom the store belongs to, in words: client identifier and brokers. */
   readonly identity: string
   /** The lanes the store was made for, in words. */
   readonly layout: string
   /**
-   * Opens the store for this client and recovers what a power loss left. OK, or ERR_IDENTITY,
+   * Opens the store for this client and these brokers, their URLs with a space between, and recovers what a power loss left. OK, or ERR_IDENTITY,
    * ERR_LANES, ERR_FOREIGN, ERR_FORMAT, ERR_STORAGE, ERR_BUSY: then nothing was written. Throws an
    * Error when the lanes do not fit the storage.
    */
