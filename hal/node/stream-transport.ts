@@ -14,6 +14,8 @@ import type { BrokerAddress, Transport } from '../transport.js'
 export interface Link {
   readonly stream: Duplex
   readonly socket: Socket
+  /** What else to say where an open connection ends before the broker's first byte; may be ''. */
+  readonly hint: string
 }
 
 /** Bytes unread above which the socket pauses, and bytes unsent above which `write` takes none. */
@@ -45,6 +47,8 @@ export abstract class StreamTransport implements Transport {
   private chunks: Buffer[] = []
   private chunkAt = 0
   private unreadSize = 0
+  /** A byte came on this connection. */
+  private isAnswered = false
   /** Bytes taken by `write` in this turn of the event loop, which leave together at its end. */
   private readonly pending = Buffer.allocUnsafeSlow(WINDOW_SIZE)
   private pendingSize = 0
@@ -67,6 +71,7 @@ export abstract class StreamTransport implements Transport {
     this.unreadSize = 0
     this.pendingSize = 0
     this.isRefused = false
+    this.isAnswered = false
     this.reason = ''
     try {
       // A port out of range throws here instead of failing later.
@@ -182,6 +187,7 @@ export abstract class StreamTransport implements Transport {
   }
 
   private take(stream: Duplex, chunk: Buffer): void {
+    this.isAnswered = true
     this.chunks.push(chunk)
     this.unreadSize += chunk.length
     if (this.isFull()) stream.pause()
@@ -193,6 +199,7 @@ export abstract class StreamTransport implements Transport {
     const link = this.link
     if (link === null || link.stream !== stream) return
     if (this.reason === '') this.reason = reason
+    if (this.state === TRANSPORT_OPEN && !this.isAnswered) this.reason += link.hint
     this.state = TRANSPORT_CLOSED
     // What the stream holds behind a pause arrived before the end, and belongs to the reader. It is
     // no longer our stream then: read() hands the bytes to the 'data' handler too.

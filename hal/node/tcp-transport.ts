@@ -5,7 +5,7 @@
 import * as net from 'node:net'
 import type { BrokerAddress } from '../transport.js'
 import { StreamTransport, type Link } from './stream-transport.js'
-import { TlsIdentity, type TlsOptions } from './tls-identity.js'
+import { TLS_HINT, TlsIdentity, type TlsOptions } from './tls-identity.js'
 
 export class TcpTransport extends StreamTransport {
   private readonly identity: TlsIdentity
@@ -19,10 +19,10 @@ export class TcpTransport extends StreamTransport {
     if (broker.secure) {
       const socket = this.identity.connect(broker)
       socket.once('secureConnect', onOpen)
-      return { stream: socket, socket }
+      return { stream: socket, socket, hint: TLS_HINT }
     }
     const socket = net.connect({ host: broker.host, port: broker.port, noDelay: true })
     socket.once('connect', onOpen)
-    return { stream: socket, socket }
+    return { stream: socket, socket, hint: '' }
   }
 }

@@ -29,6 +29,12 @@ export interface TlsOptions {
   readonly alpn?: string[]
 }
 
+/**
+ * With TLS 1.3 a broker looks at our certificate after the connection stands for us. If what we
+ * write meets its reset, the alert that says why is lost.
+ */
+export const TLS_HINT = '; before its first byte: the broker may not accept our certificate'
+
 const NAMES = ['ca', 'cert', 'key', 'passphrase', 'servername', 'rejectUnauthorized', 'alpn']
 
 export class TlsIdentity {
