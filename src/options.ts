@@ -25,7 +25,7 @@ import { type Lane, onlyLane } from './queue/lane.js'
 import { WINDOW_SPAN } from './store/exchange-window.js'
 import { PACKET_ID_SET_LIMIT } from './store/session-state.js'
 import type { System } from '../hal/system.js'
-import type { BrokerAddress, Transport } from '../hal/transport.js'
+import { TCP_SCHEMES, type BrokerAddress, type Transport } from '../hal/transport.js'
 import type { Storage } from './store/storage-face.js'
 
 export interface WillOptions {
@@ -43,7 +43,10 @@ export interface ClientOptions {
   system: System
   /** The connection, e.g. `new TcpTransport()`. */
   transport: Transport
-  /** `mqtt://host[:port]` (1883) or `mqtts://host[:port]` (8883). */
+  /**
+   * `mqtt://host[:port]` (1883), `mqtts://host[:port]` (8883); over a transport that has WebSocket
+   * `ws://host[:port][/path]` (80), `wss://host[:port][/path]` (443).
+   */
   broker: string
   /** 1 to 65,535 bytes; with `storage` it must not be empty. */
   clientId: string
@@ -166,6 +169,10 @@ export class Settings {
     }
     this.brokerUrl = text(options.broker, 'broker')
     this.broker = parseBroker(this.brokerUrl)
+    const schemes = this.transport.schemes ?? TCP_SCHEMES
+    if (schemes.indexOf(' ' + schemeOf(this.brokerUrl) + ' ') < 0) {
+      fail('broker', this.brokerUrl, 'of a scheme that this transport opens:' + schemes)
+    }
     const isDurable = this.storage !== null
     this.cleanStart = flag(options.cleanStart, 'cleanStart', !isDurable)
     this.sessionExpirySeconds = integer(
@@ -271,32 +278,49 @@ export class Settings {
   }
 }
 
-/** Takes `mqtt://host:port` apart. Throws for anything else, and for credentials in it. */
+/**
+ * Takes `mqtt://host:port` or `ws://host:port/path` apart, and the same with an s for TLS. Throws
+ * for anything else, and for what may hold a secret: a URL is shown, and kept on flash.
+ */
 export function parseBroker(url: string): BrokerAddress {
-  const secure = url.indexOf('mqtts://') === 0
-  if (!secure && url.indexOf('mqtt://') !== 0) {
-    fail('broker', url, 'a URL such as mqtt://host:1883 or mqtts://host:8883')
+  if (/[@?#]/.test(url)) {
+    fail('broker', '(not shown)', 'without @, ? and #: credentials are options of their own')
   }
-  let host = url.slice(secure ? 8 : 7)
-  if (host.charAt(host.length - 1) === '/') host = host.slice(0, host.length - 1)
-  // The message does not repeat the URL: it holds a password.
-  if (host.indexOf('@') >= 0) {
-    fail('broker', 'mqtt://…@…', 'without credentials: use the options username and password')
+  if (!/^(mqtt|ws)s?:\/\//.test(url)) {
+    fail('broker', url, 'a URL such as mqtt://host:1883, mqtts://host:8883 or wss://host/mqtt')
   }
-  let port = secure ? 8883 : 1883
+  const scheme = schemeOf(url)
+  const isWeb = scheme === 'ws' || scheme === 'wss'
+  const secure = scheme === 'wss' || scheme === 'mqtts'
+  let host = url.slice(scheme.length + 3)
+  const slash = host.indexOf('/')
+  let path = isWeb ? '/' : ''
+  if (slash >= 0) {
+    if (isWeb) path = host.slice(slash)
+    else if (slash < host.length - 1) fail('broker', url, 'a URL of a host and a port only')
+    host = host.slice(0, slash)
+  }
+  let port = isWeb ? (secure ? 443 : 80) : secure ? 8883 : 1883
   const bracket = host.indexOf(']')
-  const colon = host.indexOf(':', bracket < 0 ? 0 : bracket)
-  if (colon >= 0) {
-    const digits = host.slice(colon + 1)
+  const portAt = host.indexOf(':', bracket < 0 ? 0 : bracket)
+  if (portAt >= 0) {
+    const digits = host.slice(portAt + 1)
     port = Number(digits)
     if (digits === '' || !(port >= 1 && port <= 65535) || port !== Math.floor(port)) {
       fail('broker', url, 'a URL with a port from 1 to 65535')
     }
-    host = host.slice(0, colon)
+    host = host.slice(0, portAt)
   }
   if (bracket > 0 && host.charAt(0) === '[') host = host.slice(1, bracket)
-  if (host === '' || /[\/?# ]/.test(host)) fail('broker', url, 'a URL of a host and a port only')
-  return { host, port, secure }
+  // A path goes into an HTTP request: a blank or a line end in it would be a header of its own.
+  if (host === '' || /[^!-~]/.test(path) || host.indexOf(' ') >= 0) {
+    fail('broker', url, 'a URL with a host and without blanks')
+  }
+  return { host, port, secure, path }
+}
+
+function schemeOf(url: string): string {
+  return url.slice(0, url.indexOf(':'))
 }
 
 function checkWill(will: WillOptions): ConnectOptions['will'] {

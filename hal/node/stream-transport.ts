@@ -23,7 +23,7 @@ const WINDOW_SIZE = 65536
 /** Chunks unread above which the socket pauses: a peer that sends single bytes is bounded too. */
 const WINDOW_CHUNKS = 1024
 /** How long a closed connection may be silent before its last bytes are handed over. */
-export const LINGER_MS = 5000
+const LINGER_MS = 5000
 
 /** The words of a connection error, in one line. */
 export function reasonOf(error: unknown): string {

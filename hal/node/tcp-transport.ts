@@ -16,6 +16,7 @@ export class TcpTransport extends StreamTransport {
   }
 
   protected connect(broker: BrokerAddress, onOpen: () => void): Link {
+    if (broker.path) throw new Error('TcpTransport opens mqtt:// and mqtts://, no WebSocket')
     if (broker.secure) {
       const socket = this.identity.connect(broker)
       socket.once('secureConnect', onOpen)
