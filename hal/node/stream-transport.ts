@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { inspect } from 'node:util'
 import { ERR_CLOSED, ERR_CONNECT, OK } from '../../src/status.js'
 import type { Status } from '../../src/status.js'
 import { TRANSPORT_CLOSED, TRANSPORT_CONNECTING, TRANSPORT_OPEN } from '../transport.js'
@@ -62,6 +63,11 @@ export abstract class StreamTransport implements Transport {
       this.isFlushDue = false
       this.flush()
     }
+  }
+
+  /** Printed in full, a connection shows its HTTP request, and with that a token. */
+  [inspect.custom](): string {
+    return `${this.constructor.name} { state: ${this.state}, reason: ${inspect(this.reason)} }`
   }
 
   open(broker: BrokerAddress): Status {
