@@ -360,7 +360,7 @@ else if (process.env.HOLDFAST_REQUIRE_ALL === '1') throw new Error(host.missing)
 else console.log(`left out: secrets on XS: ${host.missing}`)
 
 for (const engine of engines) {
-  it(`the simulator prints no secret of an application, nor keeps one on flash, on ${engine}`, () => {
+  it(`no secret of an application is printed or kept by the simulator, on ${engine}`, () => {
     fs.writeFileSync(path.join(folder, 'app.ts'), APP)
     const image = `${engine}.img`
     const args = ['--app', 'app.ts', '--engine', engine, '--image', image, '--cut-at', '6:3']
