@@ -5,7 +5,12 @@ export interface BrokerAddress {
   readonly host: string
   readonly port: number
   readonly secure: boolean
+  /** Absent or '': the bytes of MQTT as they are. Else over WebSocket, at this path: '/mqtt'. */
+  readonly path?: string
 }
+
+/** What a transport opens that does not say otherwise. */
+export const TCP_SCHEMES = ' mqtt mqtts '
 
 /** Nothing is open, or what was open has failed; `reason` has the words. */
 export const TRANSPORT_CLOSED = 0
@@ -17,11 +22,22 @@ export const TRANSPORT_OPEN = 2
 /**
  * Transport: one byte stream to a broker at a time, over TCP, TLS or WebSocket.
  *
+ * Over WebSocket (`broker.path` is not empty) the implementation offers the subprotocol `mqtt` and
+ * goes on only where the broker chose it [MQTT-6.0.0-3] [MQTT-6.0.0-4]. It sends binary frames; a
+ * frame of text ends the connection [MQTT-6.0.0-1]. Frames and packets have nothing to do with each
+ * other [MQTT-6.0.0-2]: `read` gives the bytes of the frames as one stream. What a frame may hold
+ * has a limit. `test/hal/websocket-contract.ts` has these as tests.
+ *
  * For the client: it calls these methods from `poll` only, never from inside `onReady`.
  * For the implementation: no call blocks, none throws for trouble of the network, and none calls
  * `onReady` before it returns. All trouble becomes `state` CLOSED plus words in `reason`.
  */
 export interface Transport {
+  /**
+   * The URL schemes it opens, among `mqtt`, `mqtts`, `ws` and `wss`, each between spaces. Absent:
+   * TCP_SCHEMES. A client whose broker has another is refused at construction.
+   */
+  readonly schemes?: string
   /** TRANSPORT_CLOSED, TRANSPORT_CONNECTING or TRANSPORT_OPEN. */
   readonly state: number
   /** Why the last connection failed or ended, in words; '' when it was closed by `close()`. */
@@ -34,7 +50,8 @@ export interface Transport {
 
   /**
    * Begins to connect; drops an earlier connection. Returns OK, or ERR_CONNECT when it is already
-   * known to fail. The limit on the time it may take is the client's (`connectTimeoutMs`).
+   * known to fail, as with an address that asks for WebSocket where there is none. The limit on
+   * the time it may take is the client's (`connectTimeoutMs`).
    */
   open(broker: BrokerAddress): Status
 

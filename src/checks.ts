@@ -2,6 +2,7 @@
  * Checks: what constructors use to refuse a mistake in the options, by name.
  *
  * All throw the one kind of error that options make: the name, what was given, what would be right.
+ * Of text and bytes only the type is told: a password in the wrong place must not be printed.
  */
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
 import { isTopicName } from './topic.js'
@@ -12,7 +13,7 @@ const LARGEST_INTERVAL = 2147483647
 export function toBytes(value: string | Uint8Array, name: string): Uint8Array {
   if (typeof value !== 'string') {
     if (value instanceof Uint8Array) return value
-    fail(name, value, 'a string or a Uint8Array')
+    fail(name, typeof value, 'a string or a Uint8Array')
   }
   const size = utf8Size(value as string)
   if (size < 0) fail(name, '(text)', 'text without lone surrogates or U+0000')
@@ -65,7 +66,7 @@ export function required<T>(value: T | undefined, name: string, wanted: string):
 }
 
 export function text(value: string | undefined, name: string): string {
-  if (typeof value !== 'string') fail(name, value, 'a string')
+  if (typeof value !== 'string') fail(name, typeof value, 'a string')
   return value as string
 }
 
@@ -85,7 +86,7 @@ export function choice(value: string | undefined, name: string, choices: string)
 
 /** Refuses a name that is not among `names`, which stand between spaces. */
 export function checkNames(given: object, what: string, names: string): void {
-  if (typeof given !== 'object' || given === null) fail(what, given, 'an object')
+  if (typeof given !== 'object' || given === null) fail(what, typeof given, 'an object')
   const keys = Object.keys(given)
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index]!

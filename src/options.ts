@@ -4,6 +4,7 @@
  * A mistake throws an Error that names the option, says what was given and what would be right.
  * After this file no value is checked again: `Settings` holds numbers and bytes, ready to use.
  */
+import { brokerUrls, parseBrokers } from './broker-url.js'
 import {
   checkNames,
   choice,
@@ -45,11 +46,14 @@ export interface ClientOptions {
   /** The connection, e.g. `new TcpTransport()`. */
   transport: Transport
   /**
-   * Several brokers instead of one, 2 to 4, the preferred one first: the client goes to the next when
-   * one cannot be reached, and comes back. One queue, a session with each.
+   * Several brokers instead of one, 2 to 4, the preferred one first: the client goes to the next
+   * when one cannot be reached, and comes back. One queue, a session with each.
    */
   brokers?: string[]
-  /** `mqtt://host[:port]` (1883) or `mqtts://host[:port]` (8883). */
+  /**
+   * `mqtt://host[:port]` (1883), `mqtts://host[:port]` (8883); over a transport that has WebSocket
+   * `ws://host[:port][/path]` (80), `wss://host[:port][/path]` (443).
+   */
   broker?: string
   /**
    * 1 to 65,535 bytes; with `storage` it must not be empty. '': the broker chooses (MQTT 5), and
@@ -91,14 +95,14 @@ export interface ClientOptions {
    */
   drainPerSecond?: number
   /**
-   * With `brokers`, MQTT 5: the user property that carries a message's key, the same at each broker,
-   * so that consumers can drop repeats. Default 'holdfast-key'; '' for none.
+   * With `brokers`, MQTT 5: the user property that carries a message's key, the same at each
+   * broker, so that consumers can drop repeats. Default 'holdfast-key'; '' for none.
    */
   duplicateKey?: string
   /**
    * With `brokers`: send again at another broker what was in flight at the last. Default true with
-   * MQTT 5. Without it, the default with MQTT 3.1.1, where no key can tell a repeat, the client stays
-   * with its broker while messages are in flight there.
+   * MQTT 5. Without it, the default with MQTT 3.1.1, where no key can tell a repeat, the client
+   * stays with its broker while messages are in flight there.
    */
   roamInFlight?: boolean
   /** With `brokers`: after so long elsewhere the first one is tried again. Default 300,000. */
@@ -206,12 +210,9 @@ export class Settings {
     if (this.version !== V311 && this.version !== V5) {
       fail('protocol', this.version, '4 (MQTT 3.1.1) or 5')
     }
-    this.brokerUrls = brokerUrls(options)
+    this.brokerUrls = brokerUrls(options.broker, options.brokers)
     this.brokerUrl = this.brokerUrls.join(' ')
-    this.brokers = []
-    for (let index = 0; index < this.brokerUrls.length; index++) {
-      this.brokers.push(parseBroker(this.brokerUrls[index]!))
-    }
+    this.brokers = parseBrokers(this.brokerUrls, this.transport)
     const isRoaming = this.brokers.length > 1
     const key = text(options.duplicateKey ?? 'holdfast-key', 'duplicateKey')
     toBytes(key, 'duplicateKey')
@@ -241,20 +242,10 @@ export class Settings {
     this.drainMs = drain === 0 ? 0 : 1000 / drain
     this.queueSize = integer(options.queueSize, 'queueSize', 4096, 64, 16777216)
     this.sendBufferSize = integer(options.sendBufferSize, 'sendBufferSize', 1536, 64, 1048576)
-    this.receiveBufferSize = integer(
-      options.receiveBufferSize,
-      'receiveBufferSize',
-      1024,
-      64,
-      1048576,
-    )
-    this.receiveMaximum = integer(
-      options.receiveMaximum,
-      'receiveMaximum',
-      16,
-      1,
-      PACKET_ID_SET_LIMIT,
-    )
+    const receive = options.receiveBufferSize
+    this.receiveBufferSize = integer(receive, 'receiveBufferSize', 1024, 64, 1048576)
+    const maximum = options.receiveMaximum
+    this.receiveMaximum = integer(maximum, 'receiveMaximum', 16, 1, PACKET_ID_SET_LIMIT)
     this.connectTimeoutMs = time(options.connectTimeoutMs, 'connectTimeoutMs', 30000, 1)
     this.pingTimeoutMs = time(options.pingTimeoutMs, 'pingTimeoutMs', 10000, 1)
     this.ackTimeoutMs = time(options.ackTimeoutMs, 'ackTimeoutMs', 60000, 0)
@@ -349,49 +340,6 @@ export class Settings {
     }
     return properties
   }
-}
-
-/** The list of brokers, of one or several, each once. */
-function brokerUrls(options: ClientOptions): string[] {
-  const brokers = options.brokers
-  if (brokers === undefined) return [text(options.broker, 'broker')]
-  if (options.broker !== undefined) fail('broker', options.broker, 'left out with brokers')
-  if (!(brokers.length >= 2 && brokers.length <= 4)) {
-    fail('brokers', brokers.length + ' of them', '2 to 4; one is given as broker')
-  }
-  for (let index = 0; index < brokers.length; index++) {
-    const url = text(brokers[index], 'brokers')
-    if (brokers.indexOf(url) !== index) fail('brokers', url + ' twice', 'each once')
-  }
-  return brokers.slice(0)
-}
-
-/** Takes `mqtt://host:port` apart. Throws for anything else, and for credentials in it. */
-export function parseBroker(url: string): BrokerAddress {
-  const secure = url.indexOf('mqtts://') === 0
-  if (!secure && url.indexOf('mqtt://') !== 0) {
-    fail('broker', url, 'a URL such as mqtt://host:1883 or mqtts://host:8883')
-  }
-  let host = url.slice(secure ? 8 : 7)
-  if (host.charAt(host.length - 1) === '/') host = host.slice(0, host.length - 1)
-  // The message does not repeat the URL: it holds a password.
-  if (host.indexOf('@') >= 0) {
-    fail('broker', 'mqtt://…@…', 'without credentials: use the options username and password')
-  }
-  let port = secure ? 8883 : 1883
-  const bracket = host.indexOf(']')
-  const colon = host.indexOf(':', bracket < 0 ? 0 : bracket)
-  if (colon >= 0) {
-    const digits = host.slice(colon + 1)
-    port = Number(digits)
-    if (digits === '' || !(port >= 1 && port <= 65535) || port !== Math.floor(port)) {
-      fail('broker', url, 'a URL with a port from 1 to 65535')
-    }
-    host = host.slice(0, colon)
-  }
-  if (bracket > 0 && host.charAt(0) === '[') host = host.slice(1, bracket)
-  if (host === '' || /[\/?# ]/.test(host)) fail('broker', url, 'a URL of a host and a port only')
-  return { host, port, secure }
 }
 
 function checkWill(will: WillOptions): ConnectOptions['will'] {

@@ -1,4 +1,4 @@
-/** Every TypeScript block of README.md compiles against the package as a user sees it. */
+/** Every TypeScript block of the documents compiles against the package as a user sees it. */
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -8,9 +8,10 @@ import ts from 'typescript'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const blocks = [...readme.matchAll(/```ts\n([^]*?)```/g)].map((match) => match[1]!)
+const pages = readme + readFileSync(join(root, 'docs/TLS.md'), 'utf8')
+const blocks = [...pages.matchAll(/```ts\n([^]*?)```/g)].map((match) => match[1]!)
 
-it('the TypeScript blocks of README.md compile', () => {
+it('the TypeScript blocks of README.md and docs/TLS.md compile', () => {
   assert.ok(blocks.length >= 3)
   const folder = join(root, 'dist/readme')
   mkdirSync(folder, { recursive: true })

@@ -31,6 +31,7 @@ const SHARED = [
   'options.ts',
   'checks.ts',
   'lanes.ts',
+  'broker-url.ts',
 ]
 
 const MAX_FILE_LINES = 400

@@ -47,9 +47,9 @@ const SESSION_ITEMS = 3
 const STORED_LANES = 8
 const STORED_BROKERS = 4
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
-const FIXED_BYTES = 40
+const FIXED_BYTES = 28
 /** The same for each lane: counters, and the mark with its head and place. */
-const LANE_BYTES = 2 + 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES
+const LANE_BYTES = 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES
 
 export class SessionStore extends SessionState {
   /** Who the store belongs to, as found by `load` or given to `take`. */

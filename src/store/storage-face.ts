@@ -36,9 +36,9 @@ export interface Storage {
   /** The lanes the store was made for, in words. */
   readonly layout: string
   /**
-   * Opens the store for this client and these brokers, their URLs with a space between, and recovers what a power loss left. OK, or ERR_IDENTITY,
-   * ERR_LANES, ERR_FOREIGN, ERR_FORMAT, ERR_STORAGE, ERR_BUSY: then nothing was written. Throws an
-   * Error when the lanes do not fit the storage.
+   * Opens the store for this client and these brokers (their URLs, a space between) and recovers
+   * what a power loss left. OK, or ERR_IDENTITY, ERR_LANES, ERR_FOREIGN, ERR_FORMAT, ERR_STORAGE,
+   * ERR_BUSY: then nothing was written. Throws an Error when the lanes do not fit the storage.
    */
   mount(clientId: string, brokers: string, lanes: LaneSpace[]): Status
 

@@ -3,7 +3,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { parseBroker } from '../../src/options.js'
+import { parseBroker } from '../../src/broker-url.js'
 import type { EngineChoice } from './engine.js'
 import type { PlannedCut } from './plan.js'
 
@@ -183,15 +183,21 @@ function whole(
 }
 
 function checkBroker(url: string): void {
+  let address
   try {
-    if (!parseBroker(url).secure) return
+    address = parseBroker(url)
   } catch {
     throw new UsageError(`--broker is "${withoutSecrets(url)}"; it must be like mqtt://host:1883`)
   }
-  throw new UsageError('--broker must be mqtt://: the simulated network cannot look into mqtts://')
+  if (address.secure || address.path) {
+    const scheme = url.slice(0, url.indexOf(':'))
+    throw new UsageError(
+      `--broker must be mqtt://: the simulated network cannot look into ${scheme}://`,
+    )
+  }
 }
 
-/** What stands before an @ may be a password. */
+/** What stands before an @ may be a password, and what stands behind a ? a token. */
 function withoutSecrets(url: string): string {
-  return url.includes('@') ? 'mqtt://…@' + url.slice(url.lastIndexOf('@') + 1) : url
+  return /[@?#]/.test(url) ? url.slice(0, url.indexOf(':') + 1) + '…' : url
 }

@@ -75,13 +75,17 @@ export class Mosquitto {
       `persistence_location ${this.folder}/`,
       this.extra.replaceAll('FOLDER', this.folder),
     ]
-    writeFileSync(config, lines.join('\n') + '\n')
+    const text = lines.join('\n') + '\n'
+    writeFileSync(config, text)
+    // It opens its listeners one after the other; a test may want the last.
+    const closed = [...text.matchAll(/^listener (\d+)/gm)].map(([, port]) => Number(port))
     const child = spawn(findMosquitto()!, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.child = child
     let words = ''
     child.stderr!.on('data', (data) => (words += data))
     for (let tries = 0; tries < 250; tries++) {
-      if (await answers(this.port)) return
+      while (closed.length > 0 && (await answers(closed[0]!))) closed.shift()
+      if (closed.length === 0) return
       if (child.exitCode !== null) break
       await new Promise((resolve) => setTimeout(resolve, 20))
     }

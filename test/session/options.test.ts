@@ -22,7 +22,12 @@ const bad: [Record<string, unknown>, RegExp][] = [
   [{ broker: 'mqtt://host:0' }, /"broker".*port/],
   [{ broker: 'mqtt://host:65536' }, /"broker".*port/],
   [{ broker: 'mqtt://host:12x' }, /"broker".*port/],
-  [{ broker: 'mqtt://host/path' }, /"broker"/],
+  [{ broker: 'mqtt://host/path' }, /"broker" is mqtt:\/\/host\/path/],
+  [{ broker: 'ws://host/pa th' }, /"broker".*without blanks/],
+  [{ broker: 'ws://host/a\r\nb: c' }, /"broker"[^]*without blanks/],
+  [{ broker: 'wss:///mqtt' }, /"broker"/],
+  [{ broker: 'wsss://host' }, /"broker".*wss:\/\/host/],
+  [{ broker: 'ws://host/mqtt' }, /"broker" is ws:\/\/host\/mqtt; .* opens: mqtt mqtts/],
   [{ protocol: 3 }, /"protocol" is 3/],
   [{ clientId: 7 }, /"clientId"/],
   [{ clientId: '\ud800' }, /"clientId"/],
@@ -57,11 +62,26 @@ describe('options', () => {
     })
   }
 
-  it('credentials in the URL are refused without repeating them', () => {
+  it('what may be a secret is not repeated', () => {
+    const secret: [object, RegExp][] = [
+      [{ broker: 'mqtt://me:secret@host' }, /credentials are options/],
+      [{ broker: 'mqtt://me:se/secret@host' }, /credentials are options/],
+      [{ broker: 'https://me:secret@host' }, /credentials are options/],
+      [{ broker: 'wss://host/mqtt?token=secret' }, /credentials are options/],
+      [{ broker: 'wss://host/mqtt#secret' }, /credentials are options/],
+      [{ username: ['secret'] }, /"username" is object/],
+      [{ username: 'me', password: ['secret'] }, /"password" is object/],
+      [{ username: 'me', password: 'secret\ud800' }, /"password"/],
+    ]
+    for (const [options, words] of secret) {
+      assert.throws(
+        () => new MqttClient({ ...good(), ...options } as any),
+        (error: Error) => words.test(error.message) && !/secret/.test(error.stack!),
+      )
+    }
     assert.throws(
-      () => new MqttClient({ ...good(), broker: 'mqtt://me:secret@host' }),
-      (error: Error) =>
-        /username and password/.test(error.message) && !/secret/.test(error.message),
+      () => new MqttClient('mqtt://me:secret@host' as any),
+      (error: Error) => /"options" is string/.test(error.message) && !/secret/.test(error.stack!),
     )
   })
 
@@ -89,6 +109,27 @@ describe('options', () => {
       '10.0.0.1 1883 false',
       '::1 7 false',
       'fe80::1 8883 true',
+    ])
+  })
+
+  it('takes WebSocket where the transport has it', () => {
+    const seen: string[] = []
+    for (const broker of ['ws://h', 'wss://h/', 'ws://h:99/mqtt', 'wss://[::1]:7/a/b:c]']) {
+      const transport = new ScriptedTransport()
+      Object.assign(transport, { schemes: ' ws wss ' })
+      const client = new MqttClient({ ...good(), transport, broker })
+      client.start()
+      client.poll(0)
+      const { host, port, secure, path } = transport.opened[0]!
+      seen.push(`${host} ${port} ${secure} ${path}`)
+      const wrong = { ...good(), transport, broker: 'mqtts://h' }
+      assert.throws(() => new MqttClient(wrong), /"broker" is mqtts:\/\/h; .* opens: ws wss/)
+    }
+    assert.deepEqual(seen, [
+      'h 80 false /',
+      'h 443 true /',
+      'h 99 false /mqtt',
+      '::1 7 true /a/b:c]',
     ])
   })
 

@@ -145,7 +145,8 @@ const WRONG: [string[], RegExp][] = [
   [['--protocol', '3'], /--protocol is "3"; it must be 4/],
   [['--protocol', '5'], /--broker mqtt:\/\/host:port/],
   [['--broker', 'http://host'], /--broker is "http:\/\/host"/],
-  [['--broker', 'mqtts://host'], /--broker must be mqtt:\/\//],
+  [['--broker', 'mqtts://host'], /--broker must be mqtt:\/\/: .* into mqtts:\/\//],
+  [['--broker', 'ws://host/mqtt'], /--broker must be mqtt:\/\/: .* into ws:\/\//],
   [['night'], /Unexpected argument 'night'/],
 ]
 
@@ -159,9 +160,12 @@ test('wrong options are refused by name, with exit code 2', async () => {
 })
 
 test('a password in a broker URL is not repeated', async () => {
-  const { code, err } = await simulate('--broker', 'mqtt://me:secret@host')
-  assert.equal(code, 2)
-  assert.doesNotMatch(err, /secret/)
+  for (const url of ['mqtt://me:secret@host', 'mqtt://me:sec?ret@host', 'ws://h/?token=secret']) {
+    const { code, err } = await simulate('--broker', url)
+    assert.equal(code, 2)
+    assert.match(err, /--broker is "(mqtt|ws):…"; it must be like/)
+    assert.doesNotMatch(err, /sec/)
+  }
 })
 
 test('a broker that cannot be reached is named before anything starts', async () => {
