@@ -140,6 +140,7 @@ export class Outbound {
       propertiesLength,
       payloadLength,
       size,
+      size,
     )
     settings.system.copy(sendBuffer.bytes, at, message.properties, 0, propertiesLength)
     return at + propertiesLength
@@ -158,8 +159,9 @@ export class Outbound {
   }
 
   /**
-   * Writes a PUBLISH up to its properties, for which and for whose payload there is room, and
-   * returns the offset after it. Here the topic becomes an alias, where this connection has one.
+   * Writes a PUBLISH up to its properties and returns the offset after it. There is room for
+   * `bufferedSize` of its bytes, the payload among them where it is not streamed. Here the topic
+   * becomes an alias, where this connection has one.
    */
   private writeHeader(
     flags: number,
@@ -170,6 +172,7 @@ export class Outbound {
     propertiesLength: number,
     payloadLength: number,
     size: number,
+    bufferedSize: number,
   ): number {
     const connection = this.connection
     const settings = connection.settings
@@ -177,8 +180,9 @@ export class Outbound {
     let alias = 0
     if (settings.aliases !== null) {
       // With a new alias the packet is larger than it was checked to be.
-      const most = size + ALIAS_ROOM
-      const mayAdd = most <= connection.limits.maximumPacketSize && buffer.hasRoom(most + ACK_ROOM)
+      const mayAdd =
+        size + ALIAS_ROOM <= connection.limits.maximumPacketSize &&
+        buffer.hasRoom(bufferedSize + ALIAS_ROOM + ACK_ROOM)
       alias = settings.aliases.choose(topic, topicAt, topicLength, mayAdd)
     }
     const at = writePublishHeader(
@@ -328,6 +332,7 @@ export class Outbound {
       propertiesLength,
       record.payloadLength,
       size,
+      bufferedSize,
     )
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, propertiesLength)
     if (propertiesLength > 0) reduceExpiry(bytes, at, propertiesLength, queue.loaded.age)
