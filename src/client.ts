@@ -167,7 +167,7 @@ export class MqttClient implements PayloadSink {
   publish(topic: string, payload: string | Uint8Array, options?: PublishOptions): number {
     // Before `source` changes: a message may be half written out of it.
     if (this.isPublishing) return ERR_BUSY
-    const status = this.maker.fill(topic, options)
+    const status = this.maker.fill(topic, options, this.events.isEmitting)
     if (status !== OK) return status
     const source = this.maker.adHoc
     const isTimed = this.maker.isTimed

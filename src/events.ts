@@ -53,6 +53,8 @@ const HAVE_TOPIC = 0x9c0
 
 /** A handler may cause an event, whose handler may cause one: so deep, and no deeper. */
 const NESTING_LIMIT = 4
+/** Handlers of one event at the most: the bits of a number. */
+const HANDLER_LIMIT = 32
 
 /** What happened. Fields that an event does not use are 0, '' or null. */
 export class ClientEvent {
@@ -72,7 +74,10 @@ export class ClientEvent {
   retryMs: number
   /** message.received: the message. */
   message: InboundMessage | null
-  /** The message's topic, where `topicLength` is not 0: events that take a `filter` have it. */
+  /**
+   * The message's topic, where `topicLength` is not 0: events that take a `filter` have it. Read it
+   * before you publish: it may stand where the next message goes.
+   */
   topicBytes: Uint8Array | null
   topicAt: number
   topicLength: number
@@ -155,6 +160,7 @@ export class Events {
     const list = this.handlers[index]
     const next = list ? list.slice(0) : []
     let at = next.length
+    if (at === HANDLER_LIMIT) throw new Error('more than ' + at + ' handlers of ' + name)
     while (at > 0 && next[at - 1]!.order > order) at--
     next.splice(at, 0, { handler, filter, order })
     this.handlers[index] = next
@@ -169,6 +175,11 @@ export class Events {
     this.handlers[index] = kept.length > 0 ? kept : null
   }
 
+  /** True while handlers run. */
+  get isEmitting(): boolean {
+    return this.depth > 0
+  }
+
   /** True when emitting `index` would call anyone: ask before filling in the event. */
   has(index: number): boolean {
     return this.handlers[index] !== null
@@ -177,27 +188,29 @@ export class Events {
   /** Calls the handlers, then empties the event for the next one. False: nobody was called. */
   emit(index: number): boolean {
     const list = this.handlers[index]
-    let isHeard = false
     const event = this.event
-    if (list) {
-      if (this.depth + 1 === NESTING_LIMIT) throw new Error('handlers cause each other for ever')
-      this.event = this.nested[++this.depth]!
-      try {
-        for (let at = 0; at < list.length; at++) {
-          const listener = list[at]!
-          if (listener.filter !== null && !isAbout(event, listener.filter)) continue
-          isHeard = true
-          listener.handler(event)
-        }
-      } finally {
-        this.event = event
-        this.depth--
-        clear(event)
+    // Bit n: handler n is meant. Chosen before one of them publishes where the topic stands.
+    let meant = 0
+    for (let at = 0; list && at < list.length; at++) {
+      const filter = list[at]!.filter
+      if (filter === null || isAbout(event, filter)) meant |= 1 << at
+    }
+    if (meant === 0) {
+      clear(event)
+      return false
+    }
+    if (this.depth + 1 === NESTING_LIMIT) throw new Error('handlers cause each other for ever')
+    this.event = this.nested[++this.depth]!
+    try {
+      for (let at = 0; at < list!.length; at++) {
+        if (((meant >> at) & 1) !== 0) list![at]!.handler(event)
       }
-    } else {
+    } finally {
+      this.event = event
+      this.depth--
       clear(event)
     }
-    return isHeard
+    return true
   }
 
   /** The common case: an event about one message. */

@@ -35,10 +35,15 @@ export class MessageMaker {
     this.adHocTopic = ''
   }
 
-  /** Fills `adHoc`: OK, ERR_TOPIC or ERR_ARGUMENT. */
-  fill(topic: string, options: PublishOptions | undefined): Status {
+  /**
+   * Fills `adHoc`: OK, ERR_TOPIC or ERR_ARGUMENT. `isNested`: an event is being told, perhaps
+   * about the topic that `adHoc` has.
+   */
+  fill(topic: string, options: PublishOptions | undefined, isNested: boolean): Status {
     const source = this.adHoc
-    if ((topic === '' || topic !== this.adHocTopic) && !this.encodeTopic(topic)) return ERR_TOPIC
+    if ((topic === '' || topic !== this.adHocTopic) && !this.encodeTopic(topic, isNested)) {
+      return ERR_TOPIC
+    }
     source.propertiesLength = 0
     source.flags = 0
     this.isTimed = false
@@ -85,9 +90,10 @@ export class MessageMaker {
   }
 
   /** Puts the bytes of a topic name into `adHoc`; false when it is none. */
-  private encodeTopic(topic: string): boolean {
+  private encodeTopic(topic: string, isNested: boolean): boolean {
     const source = this.adHoc
     this.adHocTopic = ''
+    if (isNested) source.topic = new Uint8Array(SCRATCH_SIZE)
     // One walk over the string instead of two: what does not fit a typed array is not written.
     const length = writeUtf8(source.topic, 0, topic)
     if (length < 0) return false

@@ -185,6 +185,7 @@ export class Authentication implements Authenticating {
     const buffer = connection.sendBuffer
     const properties: MqttProperties = { authenticationMethod: this.method }
     addData(properties, this.dueData)
+    if (!buffer.hasRoom(0)) return // within a payload that is being streamed
     buffer.hasRoom(buffer.bytes.length >> 1) // moves what is there to the front
     const end = writeAuth(buffer.bytes, buffer.end, this.dueReason, properties)
     if (end === ERR_SPACE && buffer.end > 0) return // later

@@ -145,6 +145,7 @@ export class Outbound {
       propertiesLength,
       payloadLength,
       size,
+      size,
     )
     settings.system.copy(sendBuffer.bytes, at, message.properties, 0, propertiesLength)
     return at + propertiesLength
@@ -163,8 +164,9 @@ export class Outbound {
   }
 
   /**
-   * Writes a PUBLISH up to its properties, for which and for whose payload there is room, and
-   * returns the offset after it. Here the topic becomes an alias, where this connection has one.
+   * Writes a PUBLISH up to its properties and returns the offset after it. There is room for
+   * `bufferedSize` of its bytes, the payload among them where it is not streamed. Here the topic
+   * becomes an alias, where this connection has one.
    */
   private writeHeader(
     flags: number,
@@ -175,6 +177,7 @@ export class Outbound {
     propertiesLength: number,
     payloadLength: number,
     size: number,
+    bufferedSize: number,
   ): number {
     const connection = this.connection
     const settings = connection.settings
@@ -182,8 +185,9 @@ export class Outbound {
     let alias = 0
     if (settings.aliases !== null) {
       // With a new alias the packet is larger than it was checked to be.
-      const most = size + ALIAS_ROOM
-      const mayAdd = most <= connection.limits.maximumPacketSize && buffer.hasRoom(most + ACK_ROOM)
+      const mayAdd =
+        size + ALIAS_ROOM <= connection.limits.maximumPacketSize &&
+        buffer.hasRoom(bufferedSize + ALIAS_ROOM + ACK_ROOM)
       alias = settings.aliases.choose(topic, topicAt, topicLength, mayAdd)
     }
     const at = writePublishHeader(
@@ -336,6 +340,7 @@ export class Outbound {
       propertiesLength,
       record.payloadLength,
       size,
+      bufferedSize,
     )
     settings.system.copy(bytes, at, log.buffer, record.propertiesAt, ownLength)
     if (ownLength > 0) reduceExpiry(bytes, at, ownLength, queue.loaded.age)

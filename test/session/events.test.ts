@@ -100,6 +100,51 @@ describe('handlers of events', () => {
     assert.deepEqual(seen, ['late', 'second'])
   })
 
+  it('a handler that publishes does not change which handlers are called after it', () => {
+    const desk = boot(board(), {})
+    const seen: string[] = []
+    for (const name of ['message.queued', 'message.persisted', 'message.sent'] as const) {
+      desk.client.on(
+        name,
+        () => {
+          if (name !== 'message.persisted') desk.client.publish('other/topic', 'x', { qos: 1 })
+        },
+        { filter: 'alarm/+', order: -1 },
+      )
+      for (const filter of ['alarm/+', 'other/+']) {
+        desk.client.on(name, ({ ticket }) => seen.push(`${name} ${filter} ${ticket}`), { filter })
+      }
+    }
+    const ticket = desk.client.publish('alarm/1', 'x', { qos: 1 })
+    desk.connect()
+    const of = (name: string, filter: string) =>
+      seen.filter((line) => line.startsWith(`message.${name} ${filter}`))
+    for (const name of ['queued', 'persisted', 'sent']) {
+      assert.deepEqual(of(name, 'alarm/+'), [`message.${name} alarm/+ ${ticket}`])
+      assert.equal(of(name, 'other/+').length, 2)
+    }
+    const ram = new Desk() // all topics stand in the buffer that is published from
+    const sent: string[] = []
+    ram.client.on('message.sent', () => void ram.client.publish('z'.repeat(200), '', { qos: 1 }), {
+      filter: 'alarm/+',
+    })
+    ram.client.on('message.sent', () => sent.push('after'), { filter: 'alarm/+' })
+    ram.client.publish('alarm/1', 'x', { qos: 1 })
+    ram.connect()
+    assert.deepEqual(sent, ['after'])
+  })
+
+  it('an event has 32 handlers at the most', () => {
+    const desk = new Desk()
+    const seen: number[] = []
+    desk.client.off('message.received', desk.client['events']['handlers'][11]![0]!.handler)
+    for (let n = 0; n < 32; n++) desk.client.on('message.received', () => seen.push(n))
+    assert.throws(() => desk.client.on('message.received', () => {}), /more than 32 handlers/)
+    desk.connect()
+    desk.reply(on('t', ''))
+    assert.deepEqual(seen, [...Array(32).keys()])
+  })
+
   it('a filter where an event has no topic, and what is no filter or order, is refused', () => {
     const { client } = new Desk()
     const ignore = () => {}
