@@ -38,7 +38,8 @@ export class MqttClient implements PayloadSink {
   private readonly settings: Settings
   private readonly events: Events
   private readonly queues: OutgoingQueue[]
-  private readonly session: Session
+  /** For the layers of this package above the client; not for applications. */
+  readonly session: Session
   private readonly state: SessionState
   private readonly maker: MessageMaker
   private tasks: Task[] | null
