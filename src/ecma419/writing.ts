@@ -1,0 +1,144 @@
+/**
+ * Writing: `write` of clause 25. A PUBLISH goes to the queue of the client, whole.
+ *
+ * A message that is written in parts is collected in one buffer until its last byte is there, so
+ * it can be no larger than what the client sends (`sendBufferSize`, and the buffer of the storage);
+ * its first part throws when it is. What does not fit the queue now throws as well, and nothing of
+ * it was taken.
+ */
+import type { MqttClient } from '../client.js'
+import { publishSize } from '../codec/encode-publish.js'
+import { utf8Size } from '../codec/utf8.js'
+import { fail, integer, topicBytes } from '../options.js'
+import { OVERFLOW_REJECT } from '../queue/outgoing-queue.js'
+import { ACK_ROOM } from '../session/outbound.js'
+import { ERR_FULL, ERR_TOO_LARGE, OK, type Status, statusText } from '../status.js'
+import type { System } from '../../hal/system.js'
+import type { MessageIds } from './message-ids.js'
+import { bytesOf, type WriteOptions } from './pattern.js'
+import { textOf } from './requests.js'
+
+/** What a record of the queue takes beside topic and payload, at the most. */
+const RECORD_ROOM = 64
+/** The head of a record: flags, length of the topic. */
+const HEAD_SIZE = 3
+
+export class Writing {
+  private readonly client: MqttClient
+  private readonly system: System
+  private readonly ids: MessageIds
+  /** What `publish` is asked for; used again. */
+  private readonly asked: { qos: number; retain: boolean }
+  /** A message written in parts: all its bytes, how many are there, its topic and its `id`. */
+  private parts: Uint8Array
+  private partsLength: number
+  private isPartial: boolean
+  private topic: string
+  private id: number
+
+  constructor(client: MqttClient, system: System, ids: MessageIds) {
+    this.client = client
+    this.system = system
+    this.ids = ids
+    this.asked = { qos: 0, retain: false }
+    this.parts = new Uint8Array(0)
+    this.partsLength = 0
+    this.isPartial = false
+    this.topic = ''
+    this.id = 0
+  }
+
+  /** True while parts of a message are missing: nothing else may be written. */
+  get isMidway(): boolean {
+    return this.isPartial
+  }
+
+  /** A PUBLISH, or the first part of one. */
+  publish(data: unknown, options: WriteOptions): void {
+    const bytes = dataBytes(data)
+    const topic = textOf(options.topic, 'topic')
+    const qos = integer(options.QoS, 'QoS', 0, 0, 2)
+    const id = qos === 0 ? 0 : integer(options.id, 'id', 0, 1, 65535)
+    const total = integer(options.byteLength, 'byteLength', bytes.length, bytes.length, 0xfffffff)
+    // What is still ours to deliver the session repeats itself, when it may.
+    if (options.duplicate === true && id !== 0 && this.ids.has(id)) return
+    if (id !== 0 && this.ids.isFull) refuse(ERR_FULL)
+    this.asked.qos = qos
+    this.asked.retain = options.retain ? true : false
+    if (total === bytes.length) {
+      this.send(topic, bytes, id)
+      return
+    }
+    topicBytes(topic, 'topic')
+    refuse(this.fits(utf8Size(topic), total))
+    // Messages of one size are the rule where there are many: the buffer is used again.
+    if (this.parts.length !== total) this.parts = new Uint8Array(total)
+    this.system.copy(this.parts, 0, bytes, 0, bytes.length)
+    this.partsLength = bytes.length
+    this.topic = topic
+    this.id = id
+    this.isPartial = true
+  }
+
+  /** The next part of a message. */
+  continue(data: unknown): void {
+    const bytes = dataBytes(data)
+    if (!this.isPartial) throw new Error('write: options are missing, and no message is begun')
+    const length = this.partsLength + bytes.length
+    if (length > this.parts.length) {
+      throw new Error('write: ' + (length - this.parts.length) + ' bytes more than byteLength')
+    }
+    this.system.copy(this.parts, this.partsLength, bytes, 0, bytes.length)
+    // When the queue refuses the message, the last part was not taken and may come again.
+    if (length === this.parts.length) {
+      this.send(this.topic, this.parts, this.id)
+      this.isPartial = false
+    }
+    this.partsLength = length
+  }
+
+  /** Bytes that may be written: the packet of a PUBLISH, or what is missing of a message. */
+  get room(): number {
+    if (this.isPartial) return this.parts.length - this.partsLength
+    if (this.ids.isFull) return 0
+    const connection = this.client.session.connection
+    const log = connection.queue.log
+    let room = Math.min(connection.sendBuffer.bytes.length - ACK_ROOM, log.maxBody - HEAD_SIZE)
+    // A record is in one piece, so of two ends of a ring only the larger one counts.
+    if (this.isRejecting) room = Math.min(room, (log.freeBytes >> 1) - RECORD_ROOM)
+    return room > 0 ? room : 0
+  }
+
+  private send(topic: string, bytes: Uint8Array, id: number): void {
+    const ticket = this.client.publish(topic, bytes, this.asked)
+    if (ticket < 0) refuse(ticket)
+    if (id !== 0 && ticket > 0) this.ids.add(ticket, id)
+  }
+
+  private fits(topicLength: number, length: number): Status {
+    const connection = this.client.session.connection
+    const log = connection.queue.log
+    const version = connection.settings.version
+    const size = publishSize(topicLength, this.asked.qos, 0, length, version) + ACK_ROOM
+    const body = HEAD_SIZE + topicLength + length
+    if (size < ACK_ROOM || size > connection.sendBuffer.bytes.length || body > log.maxBody) {
+      return ERR_TOO_LARGE
+    }
+    return this.isRejecting && body + RECORD_ROOM > log.freeBytes ? ERR_FULL : OK
+  }
+
+  private get isRejecting(): boolean {
+    return this.client.session.connection.settings.overflow === OVERFLOW_REJECT
+  }
+}
+
+function dataBytes(data: unknown): Uint8Array {
+  const bytes = bytesOf(data)
+  if (bytes === null) fail('data', data, 'a byte buffer, e.g. an ArrayBuffer')
+  return bytes!
+}
+
+/** The standard's way of a negative status. */
+function refuse(status: Status): void {
+  if (status < 0) throw new Error('write: ' + statusText(status))
+}
