@@ -154,7 +154,7 @@ export class Turn implements Polled, ReadableListener {
     }
     this.isWritableDue = true
     this.onWork()
-    return this.writing.room
+    return this.writing.room()
   }
 
   /** The application took bytes: what waits behind them may come. */
@@ -173,8 +173,8 @@ export class Turn implements Polled, ReadableListener {
     if (this.isClosed) return Infinity
     this.isPolling = true
     try {
-      this.ping()
       const waitMs = this.client.poll(now)
+      this.ping()
       this.announce()
       this.reading.next()
       this.offerRoom()
@@ -290,7 +290,7 @@ export class Turn implements Polled, ReadableListener {
 
   private offerRoom(): void {
     if (!this.isWritableDue || !this.isUp || this.isLeaving) return
-    const room = this.writing.room
+    const room = this.writing.room()
     if (room === 0) return
     this.isWritableDue = false
     if (this.onWritableOf !== null) this.onWritableOf.call(this.owner, room)
@@ -341,6 +341,7 @@ export class Turn implements Polled, ReadableListener {
       if (!buffer.hasRoom(2)) return
       buffer.added(writePingreq(buffer.bytes, buffer.end))
       connection.pingSentAt = connection.now
+      this.onWork()
     }
     this.isPingDue = false
   }

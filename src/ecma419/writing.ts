@@ -98,14 +98,18 @@ export class Writing {
   }
 
   /** Bytes that may be written: the packet of a PUBLISH, or what is missing of a message. */
-  get room(): number {
+  room(): number {
     if (this.isPartial) return this.parts.length - this.partsLength
     if (this.ids.isFull) return 0
     const connection = this.client.session.connection
     const log = connection.queue.log
     let room = Math.min(connection.sendBuffer.bytes.length - ACK_ROOM, log.maxBody - HEAD_SIZE)
-    // A record is in one piece, so of two ends of a ring only the larger one counts.
-    if (this.isRejecting) room = Math.min(room, (log.freeBytes >> 1) - RECORD_ROOM)
+    if (this.isRejecting) {
+      // Room of what is complete comes back with a mark; `publish` would write one as well.
+      if (log.freeBytes >> 1 <= RECORD_ROOM) this.client.flush()
+      // A record is in one piece, so of two ends of a ring only the larger one counts.
+      room = Math.min(room, (log.freeBytes >> 1) - RECORD_ROOM)
+    }
     return room > 0 ? room : 0
   }
 
