@@ -5,10 +5,12 @@
 import { V311 } from '../codec/protocol.js'
 import { type ClientOptions, fail, integer, toBytes, topicBytes } from '../options.js'
 import type { Transport } from '../../hal/transport.js'
-import { bytesOf, type MQTTClientOptions, type Polled, type Running } from './pattern.js'
+import { bytesOf, type HoldfastOptions, type MQTTClientOptions } from './pattern.js'
 
 /** Names in `holdfast` that are not ClientOptions. */
 const OWN = ' transport run secure messageOnly idLimit '
+/** ClientOptions that are made of those of the standard. */
+const OF_THE_PATTERN = ' broker clientId username password will keepAliveMs cleanStart '
 const DEFAULT_PORT = 1883
 const LARGEST_KEEP_ALIVE_MS = 65535000
 
@@ -16,29 +18,31 @@ interface Loose {
   [name: string]: unknown
 }
 
-/** What the platform brings, apart from what the client takes as an option. */
-export interface Platform {
-  run: (polled: Polled) => Running
-  messageOnly: boolean
-  idLimit: number
-}
-
-export function platformOf(options: MQTTClientOptions): Platform {
+/** What stands in `options.holdfast`, and what the platform has beside it. */
+export function ownOptions(
+  options: MQTTClientOptions,
+  platform: Partial<HoldfastOptions> | undefined,
+): HoldfastOptions {
   if (typeof options !== 'object' || options === null) fail('options', options, 'an object')
-  const own = options.holdfast
-  if (typeof own !== 'object' || own === null) {
-    fail('holdfast', own, 'an object with system, transport and run')
-  }
+  const own: Loose = {}
+  take(own, platform, 'platform')
+  take(own, options.holdfast, 'holdfast')
   if (typeof own.run !== 'function') fail('holdfast.run', own.run, 'a function, e.g. run')
-  return {
-    run: own.run,
-    messageOnly: own.messageOnly === true,
-    idLimit: integer(own.idLimit, 'holdfast.idLimit', 128, 1, 65535),
+  own.idLimit = integer(own.idLimit as number, 'holdfast.idLimit', 128, 1, 65535)
+  return own as unknown as HoldfastOptions
+}
+
+function take(own: Loose, given: unknown, name: string): void {
+  if (given === undefined) return
+  if (typeof given !== 'object' || given === null) fail(name, given, 'an object')
+  const names = Object.keys(given as object)
+  for (let index = 0; index < names.length; index++) {
+    own[names[index]!] = (given as Loose)[names[index]!]
   }
 }
 
-export function transportOf(options: MQTTClientOptions): Transport {
-  const given = options.holdfast.transport
+export function transportOf(options: MQTTClientOptions, own: HoldfastOptions): Transport {
+  const given = own.transport
   const transport = typeof given === 'function' ? given(options) : given
   if (typeof transport !== 'object' || transport === null) {
     fail('holdfast.transport', transport, 'a Transport or a function that makes one')
@@ -53,8 +57,11 @@ export function callback<T>(value: T, name: string): NonNullable<T> | null {
   return value as NonNullable<T>
 }
 
-export function clientOptions(options: MQTTClientOptions, transport: Transport): ClientOptions {
-  const own = options.holdfast
+export function clientOptions(
+  options: MQTTClientOptions,
+  own: HoldfastOptions,
+  transport: Transport,
+): ClientOptions {
   const storage = own.storage
   const result: Loose = {
     // The standard speaks of version 3 of MQTT.
@@ -65,12 +72,15 @@ export function clientOptions(options: MQTTClientOptions, transport: Transport):
   const names = Object.keys(own)
   for (let index = 0; index < names.length; index++) {
     const name = names[index]!
+    if (OF_THE_PATTERN.indexOf(' ' + name + ' ') >= 0) {
+      fail('holdfast.' + name, '', 'left to the option of the standard')
+    }
     if (OWN.indexOf(' ' + name + ' ') < 0) result[name] = (own as unknown as Loose)[name]
   }
   const id = string(options.id, 'id')
   if (id === '' && storage) fail('id', '""', 'a name: with storage a session must be found again')
   result.transport = transport
-  result.broker = brokerOf(options)
+  result.broker = brokerOf(options, own.secure)
   result.clientId = id
   result.cleanStart = options.clean === undefined ? !storage : options.clean ? true : false
   if (id === '' && result.cleanStart === false) fail('id', '""', 'a name, or clean: true')
@@ -106,7 +116,7 @@ function credentials(options: MQTTClientOptions, result: Loose): void {
 }
 
 /** `mqtt://host:port`: without credentials, so the store may be named after it. */
-function brokerOf(options: MQTTClientOptions): string {
+function brokerOf(options: MQTTClientOptions, asked: boolean | undefined): string {
   // `address` is how the class of the Moddable SDK takes a host that needs no resolver.
   let host = options.host ?? ((options as unknown as Loose).address as string)
   if (typeof host !== 'string' || host === '') fail('host', host, 'the name of the broker')
@@ -114,7 +124,7 @@ function brokerOf(options: MQTTClientOptions): string {
   const port = integer(options.port, 'port', DEFAULT_PORT, 1, 65535)
   const socket = options.socket as Loose | undefined
   const secure =
-    options.holdfast.secure ??
+    asked ??
     (socket !== undefined &&
       socket !== null &&
       (socket.tls !== undefined || socket.secure !== undefined))

@@ -23,7 +23,13 @@ import type { MqttClient } from '../client.js'
 import { CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP } from '../codec/protocol.js'
 import { PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL } from '../codec/protocol.js'
 import { SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE } from '../codec/protocol.js'
-import type { ByteBuffer, MQTTClientFace, MQTTClientOptions, WriteOptions } from './pattern.js'
+import type {
+  ByteBuffer,
+  HoldfastOptions,
+  MQTTClientFace,
+  MQTTClientOptions,
+  WriteOptions,
+} from './pattern.js'
 import { Turn } from './turn.js'
 
 export type {
@@ -45,9 +51,12 @@ export class MQTTClient implements MQTTClientFace {
   readonly holdfast: MqttClient
   private readonly holdfastTurn: Turn
 
-  /** Throws for a mistake in the options; connects otherwise, and calls nothing before a turn. */
-  constructor(options: MQTTClientOptions) {
-    this.holdfastTurn = new Turn(this, options)
+  /**
+   * Throws for a mistake in the options; connects otherwise, and calls nothing before a turn.
+   * `platform` is for subclasses that bring what `options.holdfast` would have to.
+   */
+  constructor(options: MQTTClientOptions, platform?: Partial<HoldfastOptions>) {
+    this.holdfastTurn = new Turn(this, options, platform)
     this.holdfast = this.holdfastTurn.client
     this.target = options.target
   }

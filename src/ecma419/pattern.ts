@@ -6,6 +6,7 @@
  * `holdfast`, since clause 2 permits further properties. Knows nothing of sessions.
  */
 import type { ClientOptions } from '../options.js'
+import type { System } from '../../hal/system.js'
 import type { Transport } from '../../hal/transport.js'
 
 /** "Byte Buffer" of clause 6; any other view of a buffer is taken as well. */
@@ -97,8 +98,8 @@ type OfThePattern =
 export interface HoldfastOptions extends Omit<ClientOptions, OfThePattern> {
   /** The connection; or a function that makes one of `socket` and `dns`. */
   transport: Transport | ((options: MQTTClientOptions) => Transport)
-  /** Begins to call `poll`, and not before it returned. */
-  run: (polled: Polled) => Running
+  /** Begins to call `poll`, and not before it returned. Gets `system` too. */
+  run: (polled: Polled, system: System) => Running
   /** TLS. Default: true where `socket` has a property `tls` or `secure`. */
   secure?: boolean
   /** Call `onControl(message)`, as the class of the Moddable SDK does. Default false. */
@@ -126,7 +127,8 @@ export interface MQTTClientOptions {
   onWritable?: ((this: MQTTClientFace, count: number) => void) | null
   onControl?: ((this: MQTTClientFace, opcode: any, message: any) => void) | null
   onError?: ((this: MQTTClientFace, error: Error) => void) | null
-  holdfast: HoldfastOptions
+  /** What the second argument of the constructor has not, or has otherwise. */
+  holdfast?: Partial<HoldfastOptions>
 }
 
 /** The bytes of a Byte Buffer, without a copy; null for what is none. */

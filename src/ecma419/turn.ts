@@ -36,17 +36,16 @@ import {
 import type { ClientEvent } from '../events.js'
 import { fail, integer } from '../options.js'
 import { ERR_REFUSED } from '../status.js'
-import {
-  callback,
-  clientOptions,
-  type Platform,
-  platformOf,
-  transportOf,
-} from './client-options.js'
+import { callback, clientOptions, ownOptions, transportOf } from './client-options.js'
 import { CLOSED, Farewell } from './farewell.js'
 import { HeldTransport } from './held-transport.js'
 import { MessageIds } from './message-ids.js'
-import type { ControlMessage, MQTTClientFace, MQTTClientOptions } from './pattern.js'
+import type {
+  ControlMessage,
+  HoldfastOptions,
+  MQTTClientFace,
+  MQTTClientOptions,
+} from './pattern.js'
 import type { Polled, ReadableOptions, Running, WriteOptions } from './pattern.js'
 import { Reading, type ReadableListener } from './reading.js'
 import { Requests } from './requests.js'
@@ -57,7 +56,7 @@ export class Turn implements Polled, ReadableListener {
   readonly reading: Reading
   onWork: () => void
   private readonly owner: MQTTClientFace
-  private readonly platform: Platform
+  private readonly isMessageOnly: boolean
   private readonly onReadableOf: NonNullable<MQTTClientOptions['onReadable']> | null
   private readonly onWritableOf: NonNullable<MQTTClientOptions['onWritable']> | null
   private readonly onControlOf: NonNullable<MQTTClientOptions['onControl']> | null
@@ -88,16 +87,21 @@ export class Turn implements Polled, ReadableListener {
   /** What onError says. */
   private failure: string
 
-  constructor(owner: MQTTClientFace, options: MQTTClientOptions) {
-    this.platform = platformOf(options)
+  constructor(
+    owner: MQTTClientFace,
+    options: MQTTClientOptions,
+    platform: Partial<HoldfastOptions> | undefined,
+  ) {
+    const own = ownOptions(options, platform)
+    this.isMessageOnly = own.messageOnly === true
     this.owner = owner
     this.onWork = nothing
     this.onReadableOf = callback(options.onReadable, 'onReadable')
     this.onWritableOf = callback(options.onWritable, 'onWritable')
     this.onControlOf = callback(options.onControl, 'onControl')
     this.onErrorOf = callback(options.onError, 'onError')
-    const inner = transportOf(options)
-    const settings = clientOptions(options, inner)
+    const inner = transportOf(options, own)
+    const settings = clientOptions(options, own, inner)
     this.reading = new Reading(
       integer(settings.receiveBufferSize, 'receiveBufferSize', 1024, 64, 1048576),
       settings.system,
@@ -108,7 +112,7 @@ export class Turn implements Polled, ReadableListener {
     this.storage = (settings.storage ?? null) as { unmount?: () => void } | null
     this.client = new MqttClient(settings)
     this.farewell = new Farewell(this.client, transport, settings.system)
-    this.ids = new MessageIds(this.platform.idLimit)
+    this.ids = new MessageIds(own.idLimit!)
     this.writing = new Writing(this.client, settings.system, this.ids)
     this.requests = new Requests(this.client)
     this.ack = { operation: 0, id: 0, reasonCode: 0 }
@@ -128,7 +132,7 @@ export class Turn implements Polled, ReadableListener {
     this.listen()
     this.client.start()
     try {
-      this.running = this.platform.run(this)
+      this.running = own.run(this, own.system)
     } catch (error) {
       this.close() // clause 8: a constructor that fails leaves nothing taken
       throw error
@@ -283,7 +287,7 @@ export class Turn implements Polled, ReadableListener {
 
   private control(operation: number, message: ControlMessage): void {
     if (this.onControlOf === null) return
-    if (this.platform.messageOnly) this.onControlOf.call(this.owner, message, undefined)
+    if (this.isMessageOnly) this.onControlOf.call(this.owner, message, undefined)
     else this.onControlOf.call(this.owner, operation, message)
     if (this.isClosed) throw CLOSED
   }

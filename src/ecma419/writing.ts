@@ -8,7 +8,6 @@
  */
 import type { MqttClient } from '../client.js'
 import { publishSize } from '../codec/encode-publish.js'
-import { utf8Size } from '../codec/utf8.js'
 import { fail, integer, topicBytes } from '../options.js'
 import { OVERFLOW_REJECT } from '../queue/outgoing-queue.js'
 import { ACK_ROOM } from '../session/outbound.js'
@@ -34,6 +33,7 @@ export class Writing {
   private partsLength: number
   private isPartial: boolean
   private topic: string
+  private topicLength: number
   private id: number
 
   constructor(client: MqttClient, system: System, ids: MessageIds) {
@@ -45,6 +45,7 @@ export class Writing {
     this.partsLength = 0
     this.isPartial = false
     this.topic = ''
+    this.topicLength = 0
     this.id = 0
   }
 
@@ -69,13 +70,16 @@ export class Writing {
       this.send(topic, bytes, id)
       return
     }
-    topicBytes(topic, 'topic')
-    refuse(this.fits(utf8Size(topic), total))
+    // To walk a string makes garbage on XS, and a device often writes to one topic.
+    if (topic !== this.topic) {
+      this.topicLength = topicBytes(topic, 'topic').length
+      this.topic = topic
+    }
+    refuse(this.fits(this.topicLength, total))
     // Messages of one size are the rule where there are many: the buffer is used again.
     if (this.parts.length !== total) this.parts = new Uint8Array(total)
     this.system.copy(this.parts, 0, bytes, 0, bytes.length)
     this.partsLength = bytes.length
-    this.topic = topic
     this.id = id
     this.isPartial = true
   }

@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import defaultExport, { MQTTClient } from '../../src/ecma419/mqtt-client.js'
+import defaultExport, { MQTTClient, type MQTTClientOptions } from '../../src/ecma419/mqtt-client.js'
 import { FlashStore } from '../../src/storage.js'
-import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
+import { ManualSystem, NorFlash, ScriptedTransport } from '../../hal/memory/index.js'
 import { connackPacket, type Packet } from '../session/desk.js'
 import { bytes, NAMES, publishPacket, Rig, textOf } from './rig.js'
 
@@ -487,8 +487,24 @@ clause('25 option socket and dns', 'a socket with TLS options makes the address 
 clause('25 option socket and dns', 'without a transport the error names what is missing', () => {
   assert.throws(() => new Rig({ holdfast: { transport: undefined } }), /"holdfast.transport"/)
   assert.throws(() => new Rig({ holdfast: { run: undefined } }), /"holdfast.run"/)
+  assert.throws(() => new Rig({ holdfast: { keepAliveMs: 5 } }), /"holdfast.keepAliveMs"/)
   assert.throws(() => new Rig({ holdfast: { sytem: 1 } }), /"sytem" is not known/)
-  assert.throws(() => new (MQTTClient as any)({ host: 'h' }), /"holdfast"/)
+  assert.throws(() => new (MQTTClient as any)({ host: 'h' }), /"holdfast.run"/)
+  assert.throws(() => new (MQTTClient as any)({ host: 'h', holdfast: null }), /"holdfast"/)
+})
+
+clause('25 option socket and dns', 'a subclass brings what its platform has', () => {
+  const [system, transport] = [new ManualSystem(1), new ScriptedTransport()]
+  let given: unknown[] = []
+  const run = (...values: unknown[]) => ((given = values), { stop() {} })
+  class Bound extends MQTTClient {
+    constructor(options: MQTTClientOptions) {
+      super(options, { system, transport, run })
+    }
+  }
+  assert.throws(() => new Bound({ host: 'h', holdfast: { retryMinMs: -1 } }), /"retryMinMs"/)
+  new Bound({ host: 'h' })
+  assert.equal(given[1], system)
 })
 
 clause('25 option host and port', 'host is required, port is 1883 if not given', () => {
