@@ -1,6 +1,6 @@
 /**
- * What MQTTClient allocates on XS in the steady state: nothing for what is written and answered; for
- * a message received the object and the topic that the standard wants. Needs the XS host.
+ * What MQTTClient allocates on XS in the steady state: nothing for what is written and answered;
+ * for a message received, the object and the topic that the standard wants. Needs the XS host.
  */
 import assert from 'node:assert/strict'
 import * as path from 'node:path'

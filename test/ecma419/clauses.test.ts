@@ -168,6 +168,26 @@ clause('8 close', 'what was not handed over is not acknowledged', () => {
   assert.deepEqual(rig.names(), [])
 })
 
+clause('8 close', 'a message that was announced and not read is not acknowledged', () => {
+  const rig = connected()
+  rig.onReadable = function () {
+    this.read(1)
+    this.close()
+  }
+  rig.reply(publishPacket('a', '12', 1, 5))
+  assert.deepEqual(rig.names(), [])
+})
+
+clause('8 close', 'what was written before it leaves, whatever waits to be read', () => {
+  const rig = connected()
+  rig.act((client) => {
+    rig.transport.deliver(Uint8Array.from([0xd0, 0x00]))
+    client.write(bytes('last'), { topic: 't' })
+    client.close()
+  })
+  assert.deepEqual(rig.names(), ['publish'])
+})
+
 clause('8 close', 'is legal in each callback', () => {
   for (const callback of ['onControl', 'onWritable'] as const) {
     const rig = new Rig()
