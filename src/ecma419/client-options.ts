@@ -3,7 +3,8 @@
  * the standard has it; what is unknown is passed over (clause 8), but for what is in `holdfast`.
  */
 import { V311 } from '../codec/protocol.js'
-import { type ClientOptions, fail, integer, toBytes, topicBytes } from '../options.js'
+import { fail, integer, toBytes, topicBytes } from '../checks.js'
+import type { ClientOptions } from '../options.js'
 import type { Transport } from '../../hal/transport.js'
 import { bytesOf, type HoldfastOptions, type MQTTClientOptions } from './pattern.js'
 

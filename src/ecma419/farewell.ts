@@ -64,10 +64,14 @@ export class Farewell {
   }
 
   private hasUnsent(): boolean {
-    const queue = this.client.session.connection.queue
-    const window = queue.window
-    for (let number = window.base; number !== queue.log.nextNumber; number = numberAfter(number)) {
-      if (!window.spans(number) || window.state(number) === QUEUED) return true
+    const lanes = this.client.session.connection.lanes
+    for (let index = 0; index < lanes.length; index++) {
+      const queue = lanes[index]!.queue
+      const window = queue.window
+      const end = queue.log.nextNumber
+      for (let number = window.base; number !== end; number = numberAfter(number)) {
+        if (!window.spans(number) || window.state(number) === QUEUED) return true
+      }
     }
     return false
   }

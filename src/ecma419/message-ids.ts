@@ -3,13 +3,13 @@
  *
  * The Packet Identifier on the wire is the session's own: it follows from the record's number, so
  * that an exchange goes on after a reboot. This table translates it back for `onControl`. Entries
- * are in the order of their tickets, oldest at `start`; a ticket of 0 is a gap.
+ * are in the order of their writing, oldest at `start`; a ticket of 0 is a gap. Knows nothing of
+ * how tickets and identifiers are made.
  */
-import { packetIdOf } from '../session/in-flight.js'
-
 export class MessageIds {
   private readonly limit: number
-  private tickets: Uint32Array
+  private tickets: Float64Array // of 35 bits
+  private packetIds: Uint16Array
   private ids: Uint16Array
   private start: number
   /** Entries from `start` on, gaps included. */
@@ -18,7 +18,8 @@ export class MessageIds {
   constructor(limit: number) {
     this.limit = limit
     // Most applications give no `id`: the table is made with the first.
-    this.tickets = new Uint32Array(0)
+    this.tickets = new Float64Array(0)
+    this.packetIds = new Uint16Array(0)
     this.ids = new Uint16Array(0)
     this.start = 0
     this.count = 0
@@ -34,13 +35,15 @@ export class MessageIds {
   }
 
   /** There must be room. */
-  add(ticket: number, id: number): void {
+  add(ticket: number, packetId: number, id: number): void {
     if (this.isUnused) {
-      this.tickets = new Uint32Array(this.limit)
+      this.tickets = new Float64Array(this.limit)
+      this.packetIds = new Uint16Array(this.limit)
       this.ids = new Uint16Array(this.limit)
     }
     const at = this.place(this.count++)
     this.tickets[at] = ticket
+    this.packetIds[at] = packetId
     this.ids[at] = id
   }
 
@@ -62,9 +65,8 @@ export class MessageIds {
   idOf(packetId: number): number {
     for (let index = 0; index < this.count; index++) {
       const at = this.place(index)
-      const ticket = this.tickets[at]!
-      // Identifiers repeat after 32,768 records; what is in flight is the oldest of them.
-      if (ticket !== 0 && packetIdOf(ticket) === packetId) return this.ids[at]!
+      // Identifiers repeat; what is in flight is the oldest message that has it.
+      if (this.tickets[at] !== 0 && this.packetIds[at] === packetId) return this.ids[at]!
     }
     return packetId
   }

@@ -9,7 +9,7 @@
 import type { MqttClient } from '../client.js'
 import { SUBSCRIBE, UNSUBSCRIBE } from '../codec/protocol.js'
 import { readUtf8 } from '../codec/utf8.js'
-import { fail, integer, toBytes } from '../options.js'
+import { fail, integer, toBytes } from '../checks.js'
 import { UNWANTED } from '../session/subscriptions.js'
 import { isSubscription } from '../topic.js'
 import { bytesOf, type ItemOptions } from './pattern.js'

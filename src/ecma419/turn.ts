@@ -34,7 +34,7 @@ import {
   UNSUBSCRIBE,
 } from '../codec/protocol.js'
 import type { ClientEvent } from '../events.js'
-import { fail, integer } from '../options.js'
+import { fail, integer } from '../checks.js'
 import { ERR_REFUSED } from '../status.js'
 import { callback, clientOptions, ownOptions, transportOf } from './client-options.js'
 import { CLOSED, Farewell } from './farewell.js'

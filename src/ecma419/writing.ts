@@ -8,10 +8,12 @@
  */
 import type { MqttClient } from '../client.js'
 import { publishSize } from '../codec/encode-publish.js'
-import { fail, integer, topicBytes } from '../options.js'
-import { OVERFLOW_REJECT } from '../queue/outgoing-queue.js'
+import { fail, integer, topicBytes } from '../checks.js'
+import { laneOf } from '../lanes.js'
+import { OVERFLOW_DROP_NEWEST, OVERFLOW_REJECT } from '../queue/lane.js'
 import { ACK_ROOM } from '../session/outbound.js'
 import { ERR_FULL, ERR_TOO_LARGE, OK, type Status, statusText } from '../status.js'
+import type { InFlight } from '../session/in-flight.js'
 import type { System } from '../../hal/system.js'
 import type { MessageIds } from './message-ids.js'
 import { bytesOf, type WriteOptions } from './pattern.js'
@@ -19,6 +21,8 @@ import { textOf } from './requests.js'
 
 /** What a record of the queue takes beside topic and payload, at the most. */
 const RECORD_ROOM = 64
+/** A ticket is the number of a record, and this for each lane before its own. */
+const LANE_TICKETS = 4294967296
 /** The head of a record: flags, length of the topic. */
 const HEAD_SIZE = 3
 
@@ -33,7 +37,7 @@ export class Writing {
   private partsLength: number
   private isPartial: boolean
   private topic: string
-  private topicLength: number
+  private topicBytes: Uint8Array
   private id: number
 
   constructor(client: MqttClient, system: System, ids: MessageIds) {
@@ -45,7 +49,7 @@ export class Writing {
     this.partsLength = 0
     this.isPartial = false
     this.topic = ''
-    this.topicLength = 0
+    this.topicBytes = this.parts
     this.id = 0
   }
 
@@ -72,10 +76,10 @@ export class Writing {
     }
     // To walk a string makes garbage on XS, and a device often writes to one topic.
     if (topic !== this.topic) {
-      this.topicLength = topicBytes(topic, 'topic').length
+      this.topicBytes = topicBytes(topic, 'topic')
       this.topic = topic
     }
-    refuse(this.fits(this.topicLength, total))
+    refuse(this.fits(this.topicBytes, total))
     // Messages of one size are the rule where there are many: the buffer is used again.
     if (this.parts.length !== total) this.parts = new Uint8Array(total)
     this.system.copy(this.parts, 0, bytes, 0, bytes.length)
@@ -106,11 +110,15 @@ export class Writing {
     if (this.isPartial) return this.parts.length - this.partsLength
     if (this.ids.isFull) return 0
     const connection = this.client.session.connection
-    const log = connection.queue.log
-    let room = Math.min(connection.sendBuffer.bytes.length - ACK_ROOM, log.maxBody - HEAD_SIZE)
-    if (this.isRejecting) {
+    let room = connection.sendBuffer.bytes.length - ACK_ROOM
+    // Which lane the next message goes to is not known: each must have room.
+    for (let index = 0; index < connection.lanes.length; index++) {
+      const lane = connection.lanes[index]!
+      const log = lane.queue.log
+      room = Math.min(room, log.maxBody - HEAD_SIZE)
+      if (!isRefusing(lane)) continue
       // Room of what is complete comes back with a mark; `publish` would write one as well.
-      if (log.freeBytes >> 1 <= RECORD_ROOM) this.client.flush()
+      if (log.freeBytes >> 1 <= RECORD_ROOM) lane.queue.flush()
       // A record is in one piece, so of two ends of a ring only the larger one counts.
       room = Math.min(room, (log.freeBytes >> 1) - RECORD_ROOM)
     }
@@ -120,24 +128,31 @@ export class Writing {
   private send(topic: string, bytes: Uint8Array, id: number): void {
     const ticket = this.client.publish(topic, bytes, this.asked)
     if (ticket < 0) refuse(ticket)
-    if (id !== 0 && ticket > 0) this.ids.add(ticket, id)
+    if (id === 0 || ticket === 0) return
+    const lane = Math.floor(ticket / LANE_TICKETS)
+    const lanes = this.client.session.connection.lanes
+    this.ids.add(ticket, lanes[lane]!.packetIdOf(ticket - lane * LANE_TICKETS), id)
   }
 
-  private fits(topicLength: number, length: number): Status {
+  private fits(topic: Uint8Array, length: number): Status {
     const connection = this.client.session.connection
-    const log = connection.queue.log
-    const version = connection.settings.version
-    const size = publishSize(topicLength, this.asked.qos, 0, length, version) + ACK_ROOM
-    const body = HEAD_SIZE + topicLength + length
+    const settings = connection.settings
+    const qos = this.asked.qos
+    const lane = connection.lanes[laneOf(settings.lanes, topic, topic.length, qos)]!
+    const log = lane.queue.log
+    const size = publishSize(topic.length, qos, 0, length, settings.version) + ACK_ROOM
+    const body = HEAD_SIZE + topic.length + length
     if (size < ACK_ROOM || size > connection.sendBuffer.bytes.length || body > log.maxBody) {
       return ERR_TOO_LARGE
     }
-    return this.isRejecting && body + RECORD_ROOM > log.freeBytes ? ERR_FULL : OK
+    return isRefusing(lane) && body + RECORD_ROOM > log.freeBytes ? ERR_FULL : OK
   }
+}
 
-  private get isRejecting(): boolean {
-    return this.client.session.connection.settings.overflow === OVERFLOW_REJECT
-  }
+/** True for a lane that takes no new message when it is full. */
+function isRefusing(lane: InFlight): boolean {
+  const overflow = lane.queue.lane.overflow
+  return overflow === OVERFLOW_REJECT || overflow === OVERFLOW_DROP_NEWEST
 }
 
 function dataBytes(data: unknown): Uint8Array {

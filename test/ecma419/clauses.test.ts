@@ -929,6 +929,35 @@ clause(
   },
 )
 
+clause('25 write: id', 'also with lanes, whose identifiers and tickets are apart', () => {
+  const lanes = [{ name: 'alarm', filters: ['alarm/#'], priority: 1 }, { name: 'rest' }]
+  const rig = connected({ holdfast: { lanes } })
+  for (let id = 1; id <= 6; id++) {
+    rig.write('x', { topic: id % 2 ? 'alarm/1' : 'other', QoS: 1, id: id * 100 })
+  }
+  rig.write('a', { topic: 'alarm/2', byteLength: 2, QoS: 1, id: 700 })
+  rig.write('b')
+  rig.write(null, { operation: MQTTClient.DISCONNECT })
+  const packets = rig.sent()
+  assert.deepEqual(
+    packets.map((packet) => packet.topic ?? packet.cmd),
+    'alarm/1 alarm/1 alarm/1 alarm/2 other other other disconnect'.split(' '),
+  )
+  assert.equal(packets[3]!.payload.toString(), 'ab')
+})
+
+clause('25 write: id', 'and their answers find it', () => {
+  const lanes = [{ name: 'alarm', filters: ['alarm/#'], priority: 1 }, { name: 'rest' }]
+  const rig = connected({ holdfast: { lanes, idLimit: 2 } })
+  for (let round = 0; round < 3; round++) {
+    rig.write('x', { topic: 'other', QoS: 1, id: 1 })
+    rig.write('x', { topic: 'alarm/1', QoS: 1, id: 2 })
+    for (const packet of rig.sent()) rig.reply(ack('puback', packet.messageId!))
+  }
+  const ids = rig.controls.slice(1).map(({ id }) => id)
+  assert.deepEqual(ids, [2, 1, 2, 1, 2, 1])
+})
+
 clause('25 write: id', 'more of them than idLimit throw; without one there is no limit', () => {
   const rig = connected({ holdfast: { idLimit: 2 } })
   rig.write('x', { topic: 't', QoS: 1, id: 1 })
