@@ -287,7 +287,7 @@ export class Turn implements Polled, ReadableListener {
 
   private control(operation: number, message: ControlMessage): void {
     if (this.onControlOf === null) return
-    if (this.isMessageOnly) this.onControlOf.call(this.owner, message, undefined)
+    if (this.isMessageOnly) this.onControlOf.call(this.owner, message, message)
     else this.onControlOf.call(this.owner, operation, message)
     if (this.isClosed) throw CLOSED
   }
