@@ -105,7 +105,7 @@ export class Reading implements Holder {
   read(option: number | ByteBuffer | undefined): ArrayBuffer | number | undefined {
     if (this.left === 0 && !this.isEmptyMessage) return undefined
     if (option === undefined || typeof option === 'number') {
-      const wanted = option ?? this.left
+      const wanted = typeof option === 'number' ? option : this.left
       if (wanted !== Math.floor(wanted) || wanted < 0 || (wanted === 0 && this.left > 0)) {
         throw new Error('read: ' + wanted + ' is no count of bytes; it must be 1 or more')
       }
