@@ -38,7 +38,7 @@ export class MqttClient implements PayloadSink {
   private readonly settings: Settings
   private readonly events: Events
   private readonly queues: OutgoingQueue[]
-  private readonly session: Session
+  readonly session: Session // public for the layers of this package above the client
   private readonly state: SessionState
   private readonly maker: MessageMaker
   private tasks: Task[] | null

@@ -19,6 +19,7 @@ const LAYERS: Record<string, string[]> = {
   session: ['queue', 'store', 'codec', 'hal', 'shared'],
   shared: ['queue', 'store', 'codec', 'hal'],
   client: ['session', 'queue', 'store', 'codec', 'hal', 'shared'],
+  ecma419: ['client', 'session', 'queue', 'store', 'codec', 'hal', 'shared'],
   status: [],
   hal: [],
 }

@@ -49,6 +49,8 @@ const LEAVING_MS = 5000
 export class Session {
   readonly connection: Connection
   readonly outbound: Outbound
+  /** Sees each packet of an established connection before it is acted on. */
+  onPacket: ((packet: ReceivedPacket) => void) | null
   private readonly settings: Settings
   private readonly events: Events
   private readonly inbound: Inbound
@@ -80,6 +82,7 @@ export class Session {
     this.retryAt = 0
     this.isStopping = false
     this.isDisconnectDue = false
+    this.onPacket = null
     const lanes = this.connection.lanes
     for (let index = 0; index < lanes.length; index++) {
       lanes[index]!.queue.listen(new Drops(this.connection, lanes[index]!))
@@ -265,6 +268,7 @@ export class Session {
     } else if (packet.type === AUTH && this.settings.authentication !== null) {
       this.settings.authentication.onAuth(packet)
     } else if (this.phase === CONNECTED) {
+      if (this.onPacket !== null) this.onPacket(packet)
       this.inbound.handle(packet)
     } else if (packet.type !== CONNACK) {
       connection.fail(-REASON_PROTOCOL_ERROR) // [MQTT-3.2.0-1]

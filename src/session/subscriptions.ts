@@ -24,7 +24,7 @@ const SUBSCRIBED = 1
 /** The broker refused; asked again on the next connection. */
 const REFUSED = 2
 /** The application has no use for it any more, the broker does not know yet. */
-const UNWANTED = 3
+export const UNWANTED = 3
 
 /** Filters in one SUBSCRIBE at the most. */
 const BATCH = 8
@@ -37,12 +37,17 @@ class Subscription {
   handler: MessageHandler | null
   state: number
 
-  constructor(request: SubscribeFilter, bytes: Uint8Array, handler: MessageHandler | null) {
+  constructor(
+    request: SubscribeFilter,
+    bytes: Uint8Array,
+    handler: MessageHandler | null,
+    state: number,
+  ) {
     this.request = request
     this.bytes = bytes
     this.matchAt = sharedPrefix(bytes)
     this.handler = handler
-    this.state = WANTED
+    this.state = state
   }
 }
 
@@ -65,9 +70,17 @@ export class Subscriptions {
     this.nextId = FIRST_SUBSCRIBE_ID
   }
 
-  /** Adds a filter, or replaces the one with the same text. */
-  add(request: SubscribeFilter, bytes: Uint8Array, handler: MessageHandler | null): void {
-    const entry = new Subscription(request, bytes, handler)
+  /**
+   * Adds a filter, or replaces the one with the same text. With UNWANTED the broker
+   * is asked to end a subscription that the table need not know: its session may be older.
+   */
+  add(
+    request: SubscribeFilter,
+    bytes: Uint8Array,
+    handler: MessageHandler | null,
+    state?: number,
+  ): void {
+    const entry = new Subscription(request, bytes, handler, state ?? WANTED)
     for (let index = 0; index < this.entries.length; index++) {
       if (this.entries[index]!.request.filter !== request.filter) continue
       this.entries[index] = entry

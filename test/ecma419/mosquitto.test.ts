@@ -1,0 +1,245 @@
+/**
+ * MQTTClient on Node against Mosquitto, with npm mqtt at the other end: what a Moddable application
+ * gains by the import, and that nothing depends on our own reading of the packets.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import mqtt from 'mqtt'
+import { MQTTClient, type MQTTClientOptions } from '../../src/ecma419/mqtt-client.js'
+import { FlashStore } from '../../src/storage.js'
+import { NorFlash } from '../../hal/memory/index.js'
+import { NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
+import { hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
+import { bytes, textOf } from './rig.js'
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const limit = Date.now() + 20000
+  while (!holds()) {
+    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** A device, written as its author would have done it for the class of the Moddable SDK. */
+class Device {
+  readonly client: MQTTClient
+  readonly received: string[] = []
+  readonly controls: [number, any][] = []
+  readonly errors: Error[] = []
+  parts: string[] = []
+
+  constructor(port: number, options: object = {}, holdfast: object = {}) {
+    const device = this
+    const system = new NodeSystem()
+    const callbacks: Partial<MQTTClientOptions> = {
+      onControl(opcode, message) {
+        device.controls.push([opcode, { ...message }])
+        if (opcode !== MQTTClient.CONNACK) return
+        const items = [{ topic: 'to/device/#', QoS: 2 }]
+        this.write(null, { operation: MQTTClient.SUBSCRIBE, items })
+      },
+      onReadable(count, { topic, QoS, more }) {
+        // In pieces of three, as a device with little memory would.
+        let text = ''
+        while (count > 0) {
+          const piece = this.read(Math.min(count, 3))!
+          count -= piece.byteLength
+          text += textOf(piece)
+        }
+        assert.equal(more, false)
+        device.received.push(`${topic} ${QoS} ${text}`)
+      },
+      onError: (error) => device.errors.push(error),
+    }
+    this.client = new MQTTClient({
+      host: '127.0.0.1',
+      port,
+      id: 'ecma-device',
+      ...callbacks,
+      ...options,
+      holdfast: {
+        system,
+        run,
+        transport: () => new TcpTransport(),
+        retryMinMs: 20,
+        retryMaxMs: 200,
+        ...holdfast,
+      },
+    })
+  }
+
+  got(operation: number): any[] {
+    return this.controls.filter(([opcode]) => opcode === operation).map(([, message]) => message)
+  }
+
+  ready(): Promise<void> {
+    return until('SUBACK', () => this.got(MQTTClient.SUBACK).length > 0)
+  }
+}
+
+if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
+  for (const protocol of [4, 5]) {
+    describe(`MQTTClient with Mosquitto, protocol ${protocol}`, () => {
+      let broker: Mosquitto
+      let peer: mqtt.MqttClient
+      const seen: { topic: string; text: string; qos: number; retain: boolean }[] = []
+
+      before(async () => {
+        broker = await Mosquitto.start('persistence true\nuser root')
+        // With a session of its own: what comes while it is away waits for it.
+        const kept = { clientId: 'peer', clean: false, reconnectPeriod: 20 }
+        peer = await mqtt.connectAsync(broker.url, kept)
+        peer.on('message', (topic, payload, { qos, retain }) => {
+          seen.push({ topic, text: String(payload), qos, retain })
+        })
+        await peer.subscribeAsync('from/device/#', { qos: 2 })
+      })
+
+      after(async () => {
+        await peer.endAsync()
+        await broker.stop()
+      })
+
+      const texts = (topic: string): string[] =>
+        seen.filter((message) => message.topic === topic).map(({ text }) => text)
+
+      it('messages of each QoS both ways, empty ones included', async () => {
+        const device = new Device(broker.port, {}, { protocol })
+        await device.ready()
+        assert.deepEqual(device.got(MQTTClient.SUBACK)[0].payload, [2])
+        const sent: string[] = []
+        for (const [qos, text] of [
+          [0, 'zero'],
+          [1, ''],
+          [2, 'two'],
+          [0, ''],
+          [1, 'a longer text'],
+          [2, ''],
+        ] as const) {
+          await peer.publishAsync(`to/device/${qos}`, text, { qos })
+          sent.push(`to/device/${qos} ${qos} ${text}`)
+          device.client.write(bytes(text), { topic: `from/device/${qos}`, QoS: qos })
+        }
+        await until('all', () => device.received.length === 6 && seen.length === 6)
+        assert.deepEqual(device.received, sent)
+        assert.deepEqual(
+          seen.map(({ topic, qos, text }) => `${topic} ${qos} ${text}`).sort(),
+          sent.map((line) => line.replace('to/', 'from/')).sort(),
+        )
+        await until('answers', () => device.got(MQTTClient.PUBCOMP).length === 2)
+        assert.equal(device.got(MQTTClient.PUBACK).length, 2)
+        assert.equal(device.got(MQTTClient.PUBREC).length, 2)
+        device.client.close()
+      })
+
+      it('a message in parts, PINGREQ, UNSUBSCRIBE of what was never subscribed', async () => {
+        const device = new Device(broker.port, {}, { protocol })
+        await device.ready()
+        const client = device.client
+        client.write(null, { operation: MQTTClient.PINGREQ })
+        client.write(null, {
+          operation: MQTTClient.UNSUBSCRIBE,
+          items: [{ topic: 'frogs' }, { topic: 'to/device/#' }],
+          id: 77,
+        })
+        let left = client.write(bytes('['), {
+          topic: 'from/device/parts',
+          byteLength: 1000,
+          QoS: 1,
+        })
+        assert.equal(left, 999)
+        for (; left > 0; left -= 37) client.write(new Uint8Array(Math.min(left, 37)).fill(45))
+        await until('PINGRESP', () => device.got(MQTTClient.PINGRESP).length > 0)
+        await until('UNSUBACK', () => device.got(MQTTClient.UNSUBACK).length > 0)
+        await until('the message', () => texts('from/device/parts').length > 0)
+        assert.equal(device.got(MQTTClient.UNSUBACK)[0].id, 77)
+        assert.equal(texts('from/device/parts')[0], '[' + '-'.repeat(999))
+        client.close()
+      })
+
+      it('the will comes after close, and not after DISCONNECT', async () => {
+        const will = (message: string) => ({ topic: 'from/device/will', message, QoS: 1 })
+        const gone = new Device(broker.port, { id: 'gone', will: will('gone') }, { protocol })
+        await gone.ready()
+        gone.client.close()
+        await until('the will', () => texts('from/device/will').includes('gone'))
+        const fine = new Device(broker.port, { id: 'fine', will: will('fine') }, { protocol })
+        await fine.ready()
+        fine.client.write(bytes('bye'), { topic: 'from/device/will', QoS: 1 })
+        fine.client.write(null, { operation: MQTTClient.DISCONNECT })
+        await until('onError', () => fine.errors.length > 0)
+        await until('bye', () => texts('from/device/will').includes('bye'))
+        fine.client.close()
+        const mark = new Device(broker.port, { id: 'mark' }, { protocol })
+        await mark.ready()
+        mark.client.write(bytes('mark'), { topic: 'from/device/will', QoS: 1 })
+        await until('mark', () => texts('from/device/will').includes('mark'))
+        mark.client.close()
+        assert.deepEqual(texts('from/device/will'), ['gone', 'bye', 'mark'])
+      })
+
+      it('a broker that restarts: nothing is lost, nothing twice, no onError', async () => {
+        const device = new Device(broker.port, { clean: false, id: 'steady' }, { protocol })
+        await device.ready()
+        const topic = 'from/device/steady'
+        const write = (text: string): number => device.client.write(bytes(text), { topic, QoS: 2 })
+        for (let count = 0; count < 20; count++) write(`before ${count}`)
+        await broker.end('SIGTERM')
+        for (let count = 0; count < 20; count++) write(`without ${count}`)
+        await broker.restart()
+        await until('CONNACK again', () => device.got(MQTTClient.CONNACK).length >= 2)
+        await until('the peer', () => peer.connected)
+        write('after')
+        await until('all', () => texts(topic).length >= 41)
+        await until('all answers', () => device.client.holdfast.stats.queued === 0)
+        const expected = [
+          ...Array.from({ length: 20 }, (_, count) => `before ${count}`),
+          ...Array.from({ length: 20 }, (_, count) => `without ${count}`),
+          'after',
+        ]
+        assert.deepEqual(texts(topic), expected)
+        assert.deepEqual(device.errors, [])
+        await peer.publishAsync('to/device/again', 'still subscribed', { qos: 1 })
+        await until('a message', () => device.received.length > 0)
+        device.client.close()
+      })
+
+      it('with storage, what was written without a connection survives a reboot', async () => {
+        const flash = new NorFlash({ capacity: 65536 })
+        const boot = (): Device => {
+          const storage = new FlashStore(flash, new NodeSystem())
+          return new Device(broker.port, { id: 'boots' }, { protocol, storage })
+        }
+        const topic = 'from/device/boots'
+        const first = boot()
+        await first.ready()
+        await broker.end('SIGTERM')
+        await until('the end', () => !first.client.holdfast.isConnected)
+        for (let count = 0; count < 10; count++) {
+          first.client.write(bytes(`${count}`), { topic, QoS: 2 })
+        }
+        first.client.close()
+        await broker.restart()
+        await until('the peer', () => peer.connected)
+        const second = boot()
+        await until('all', () => texts(topic).length >= 10)
+        await until('all answers', () => second.client.holdfast.stats.queued === 0)
+        assert.deepEqual(
+          texts(topic),
+          Array.from({ length: 10 }, (_, count) => `${count}`),
+        )
+        second.client.close()
+      })
+    })
+  }
+
+  it('a password that Mosquitto refuses ends in onError, and in no further attempt', async () => {
+    const broker = await Mosquitto.start('allow_anonymous false')
+    const device = new Device(broker.port, { user: 'u', password: 'wrong' })
+    await until('onError', () => device.errors.length > 0)
+    assert.match(device.errors[0]!.message, /refused the connection, code [45]/)
+    assert.throws(() => device.client.write(bytes('x'), { topic: 't' }))
+    device.client.close()
+    await broker.stop()
+  })
+}
