@@ -73,6 +73,8 @@ export class Mosquitto {
       'allow_anonymous true',
       'max_queued_messages 0',
       `persistence_location ${this.folder}/`,
+      // As root it would become another user, who may not write there.
+      ...(process.getuid?.() === 0 ? ['user root'] : []),
       this.extra.replaceAll('FOLDER', this.folder),
     ]
     const text = lines.join('\n') + '\n'

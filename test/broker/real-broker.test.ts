@@ -207,9 +207,14 @@ for (const [kind, start, versions] of kinds) {
 if (hasMosquitto('the outage with Mosquitto')) {
   describe('an outage of Mosquitto', () => {
     for (const protocol of [4, 5]) {
-      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-        it(`${signal}, protocol ${protocol}: what was published meanwhile arrives`, async () => {
-          const broker = await Mosquitto.start('persistence true')
+      for (const [signal, persistence] of [
+        ['SIGTERM', true],
+        ['SIGKILL', true],
+        ['SIGKILL', false],
+      ] as const) {
+        const how = `${signal}, persistence ${persistence}, protocol ${protocol}`
+        it(`${how}: what was published meanwhile arrives`, async () => {
+          const broker = await Mosquitto.start(`persistence ${persistence}`)
           const url = broker.url
           const watch = { protocolVersion: protocol as 4 | 5, reconnectPeriod: 50 }
           const peer = await mqtt.connectAsync(url, watch)

@@ -530,12 +530,12 @@ clause('25 option socket and dns', 'a subclass brings what its platform has', ()
 clause('25 option host and port', 'host is required, port is 1883 if not given', () => {
   assert.throws(() => new Rig({ host: undefined } as object), /"host"/)
   for (const [options, address] of [
-    [{}, { host: 'broker.test', port: 1883, secure: false }],
-    [{ port: 8883 }, { host: 'broker.test', port: 8883, secure: false }],
-    [{ host: '10.0.0.7' }, { host: '10.0.0.7', port: 1883, secure: false }],
+    [{}, { host: 'broker.test', port: 1883, secure: false, path: '' }],
+    [{ port: 8883 }, { host: 'broker.test', port: 8883, secure: false, path: '' }],
+    [{ host: '10.0.0.7' }, { host: '10.0.0.7', port: 1883, secure: false, path: '' }],
     [
       { host: 'fe80::1', port: 1 },
-      { host: 'fe80::1', port: 1, secure: false },
+      { host: 'fe80::1', port: 1, secure: false, path: '' },
     ],
   ] as const) {
     const rig = new Rig(options)

@@ -1,0 +1,143 @@
+/**
+ * Two Mosquittos, bridged into a mesh. One dies by SIGKILL, the client roams to the other and back:
+ * nothing is lost, and who looks at the key sees nothing twice.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import mqtt, { type MqttClient as Peer } from 'mqtt'
+import { MqttClient } from '../../src/index.js'
+import { FlashStore } from '../../src/storage.js'
+import { FileFlash, NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
+import { hasMosquitto, Mosquitto } from './mosquitto.js'
+
+const COUNT = 240
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const limit = Date.now() + 40000
+  while (!holds()) {
+    if (Date.now() > limit) throw new Error(`waited 40 s for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** Notes what a subscriber of one broker sees: payloads, and the keys they came with. */
+class Watcher {
+  readonly keys = new Map<string, string[]>()
+  private readonly peer: Peer
+
+  private constructor(peer: Peer) {
+    this.peer = peer
+    peer.on('error', () => {})
+    peer.on('message', (_topic, payload, packet) => {
+      const { properties } = packet as { properties?: { userProperties?: Record<string, string> } }
+      const key = properties?.userProperties?.['holdfast-key'] ?? ''
+      this.keys.set(String(payload), [...(this.keys.get(String(payload)) ?? []), key])
+    })
+  }
+
+  static async on(broker: Mosquitto, name: string): Promise<Watcher> {
+    const peer = await mqtt.connectAsync(broker.url, {
+      protocolVersion: 5,
+      clientId: name,
+      clean: false,
+      reconnectPeriod: 50,
+      properties: { sessionExpiryInterval: 600 },
+    })
+    const watcher = new Watcher(peer)
+    await peer.subscribeAsync('data/#', { qos: 2 })
+    return watcher
+  }
+
+  end(): Promise<void> {
+    return this.peer.endAsync(true)
+  }
+}
+
+async function scenario(persistence: boolean, qos: number): Promise<void> {
+  const settings = `persistence ${persistence}\nautosave_interval 1\n`
+  const a = await Mosquitto.start(settings)
+  const bridge = [
+    'connection mesh',
+    `address 127.0.0.1:${a.port}`,
+    'topic data/# both 2',
+    'cleansession false',
+    'bridge_protocol_version mqttv50',
+    'restart_timeout 1',
+    'notifications false',
+  ]
+  const b = await Mosquitto.start(settings + bridge.join('\n'))
+  const watchers = [await Watcher.on(a, 'watch-a'), await Watcher.on(b, 'watch-b')]
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-'))
+  const geometry = { capacity: 256 * 1024, eraseSize: 4096, writeSize: 4 }
+  const flash = new FileFlash(join(folder, 'flash.img'), geometry)
+  const system = new NodeSystem()
+  const client = new MqttClient({
+    system,
+    transport: new TcpTransport(),
+    brokers: [a.url, b.url],
+    clientId: 'roamer',
+    storage: new FlashStore(flash, system),
+    retryMinMs: 20,
+    retryMaxMs: 200,
+    homeAfterMs: 1000,
+  })
+  const homes: string[] = []
+  client.on('client.connected', (event) => homes.push(event.text))
+  const running = run(client)
+  client.start()
+  let published = 0
+  const publishTo = async (end: number): Promise<void> => {
+    for (; published < end; published++) {
+      assert.ok(client.publish('data/' + (published % 3), 'm' + published, { qos }) > 0)
+      if (published % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  await publishTo(COUNT / 3)
+  await a.end('SIGKILL')
+  await publishTo((COUNT * 2) / 3)
+  await until('the other broker', () => homes.includes(b.url))
+  await until('an empty queue at the other', () => client.stats.queued === 0)
+  await a.restart()
+  await until('the way home', () => homes.at(-1) === a.url && homes.length > 2)
+  await publishTo(COUNT)
+  await until('an empty queue at home', () => client.stats.queued === 0)
+  // What a broker acknowledged and had not sent on when it was killed is the mesh's to lose, not
+  // the client's: either watcher will do.
+  const seen = (value: string) => watchers.some(({ keys }) => keys.has(value))
+  const missing = () => [...Array(COUNT).keys()].filter((n) => !seen('m' + n))
+  await until(
+    'all messages at one of the watchers',
+    () => missing().length <= (persistence ? 0 : 20),
+  )
+  const lost = missing().filter((n) => n >= COUNT / 3)
+  assert.deepEqual(lost, [], 'published after the broker had died')
+  for (const { keys } of watchers) {
+    for (const [payload, list] of keys) {
+      assert.equal(new Set(list).size, 1, `${payload} came with several keys: ${list.join(', ')}`)
+      assert.match(list[0]!, /^roamer-[0-9a-f]{8}-[0-9a-f]{9}$/)
+    }
+    assert.equal(new Set([...keys.values()].map(([key]) => key)).size, keys.size)
+  }
+  client.stop()
+  await until('the end', () => client.isStopped)
+  running.stop()
+  flash.close()
+  for (const watcher of watchers) await watcher.end()
+  await b.stop()
+  await a.stop()
+  rmSync(folder, { recursive: true })
+}
+
+if (hasMosquitto('roaming between two Mosquittos')) {
+  describe('two Mosquittos in a mesh, one dies by SIGKILL', () => {
+    for (const persistence of [true, false]) {
+      for (const qos of [1, 2]) {
+        it(`QoS ${qos}, persistence ${persistence}: nothing lost, repeats known by key`, () =>
+          scenario(persistence, qos))
+      }
+    }
+  })
+}
