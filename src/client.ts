@@ -203,8 +203,10 @@ export class MqttClient implements PayloadSink {
     let status: Status = this.isQueued(source) ? OK : ERR_ARGUMENT
     if (status === OK && !this.session.outbound.fits(source)) status = ERR_TOO_LARGE
     if (status === OK && this.isPublishing) status = ERR_BUSY
-    if (status === OK) status = queue.stream.begin(source, expires(source), size)
-    return new PayloadStream(queue.stream, this.settings.system, size, status, (number) => {
+    const writer = queue.stream
+    if (writer === null) status = ERR_TOO_LARGE
+    else if (status === OK) status = writer.begin(source, expires(source), size)
+    return new PayloadStream(writer, this.settings.system, size, status, (number) => {
       const ticket = this.session.connection.lanes[source.lane]!.ticketOf(number)
       this.events.emitTopic(MESSAGE_QUEUED, ticket, source.topic, 0, source.topicLength)
       this.events.emitTopic(MESSAGE_PERSISTED, ticket, source.topic, 0, source.topicLength)

@@ -135,9 +135,8 @@ export class Events {
   private depth: number
 
   constructor() {
-    this.nested = []
-    for (let depth = 0; depth < NESTING_LIMIT; depth++) this.nested.push(new ClientEvent())
-    this.event = this.nested[0]!
+    this.event = new ClientEvent()
+    this.nested = [this.event]
     this.depth = 0
     this.handlers = []
     for (let index = 0; index < EVENT_COUNT; index++) this.handlers.push(null)
@@ -200,7 +199,10 @@ export class Events {
       return false
     }
     if (this.depth + 1 === NESTING_LIMIT) throw new Error('handlers cause each other for ever')
-    this.event = this.nested[++this.depth]!
+    this.depth++
+    // Made when events nest so deep for the first time.
+    if (this.depth === this.nested.length) this.nested.push(new ClientEvent())
+    this.event = this.nested[this.depth]!
     try {
       for (let at = 0; at < list!.length; at++) {
         if (((meant >> at) & 1) !== 0) list![at]!.handler(event)

@@ -13,7 +13,7 @@ export type StreamedHandler = (number: number) => number
 export class PayloadStream {
   /** OK while parts are taken; then why not: ERR_NOT_READY behind the end, or what failed. */
   status: Status
-  private readonly writer: StreamWriter
+  private readonly writer: StreamWriter | null
   private readonly system: System
   private readonly done: StreamedHandler
   /** Parts smaller than a fragment are collected here. */
@@ -23,7 +23,7 @@ export class PayloadStream {
 
   /** `status` is what the beginning returned. */
   constructor(
-    writer: StreamWriter,
+    writer: StreamWriter | null,
     system: System,
     length: number,
     status: Status,
@@ -33,7 +33,7 @@ export class PayloadStream {
     this.writer = writer
     this.system = system
     this.done = done
-    this.chunk = new Uint8Array(status === OK ? Math.min(length, writer.capacity) : 0)
+    this.chunk = new Uint8Array(status === OK ? Math.min(length, writer!.capacity) : 0)
     this.chunkLength = 0
     this.left = length
   }
@@ -55,7 +55,7 @@ export class PayloadStream {
       this.left -= count
       taken += count
       if (this.chunkLength < chunk.length && this.left > 0) continue
-      const number = this.writer.add(chunk, 0, this.chunkLength, this.left === 0)
+      const number = this.writer!.add(chunk, 0, this.chunkLength, this.left === 0)
       this.chunkLength = 0
       if (number < 0) this.status = number
       if (number < 0) return number
@@ -68,7 +68,7 @@ export class PayloadStream {
 
   /** Gives the message up. */
   abort(): void {
-    if (this.status === OK) this.writer.end()
+    if (this.status === OK) this.writer!.end()
     this.status = ERR_NOT_READY
   }
 }

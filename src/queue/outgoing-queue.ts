@@ -37,8 +37,8 @@ export class OutgoingQueue implements FullQueue {
   readonly state: SessionState
   readonly lane: Lane
   readonly marks: Marks
-  /** Writes payloads that come in parts. */
-  readonly stream: StreamWriter
+  /** Writes payloads that come in parts; null where the log takes none. */
+  readonly stream: StreamWriter | null
   /** Messages dropped, by DROPPED_ reason. */
   readonly dropped: Uint32Array
   /** The message `load` found, taken apart. */
@@ -104,7 +104,10 @@ export class OutgoingQueue implements FullQueue {
     this.clock = new QueueClock(system, log.timeBase)
     this.loaded = new LoadedMessage(log, this.clock, lane.ttlSeconds)
     this.overflow = new Overflow(this)
-    this.stream = new StreamWriter(this, this.overflow, group, this.clock, system)
+    this.stream =
+      log.fragments === null
+        ? null
+        : new StreamWriter(this, this.overflow, group, this.clock, system)
     this.listener = null
     this.keepsSent = keepsSent
     window.keepsSent = keepsSent
@@ -148,7 +151,7 @@ export class OutgoingQueue implements FullQueue {
 
   /** True when the oldest messages may have expired. */
   get hasExpiry(): boolean {
-    return this.hasTimes || this.stream.hasTimes
+    return this.hasTimes || (this.stream !== null && this.stream.hasTimes)
   }
 
   /** The next message that was never sent, loaded; 0: none, or one that must stay. */
@@ -275,7 +278,7 @@ export class OutgoingQueue implements FullQueue {
         this.log.stepBack()
         return 0
       }
-      if (number === this.stream.number) {
+      if (this.stream !== null && number === this.stream.number) {
         this.log.stepBack()
         return 0
       }

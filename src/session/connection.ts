@@ -68,13 +68,12 @@ export class Connection {
     // Released exchanges of every lane, and those that are owed a PUBREL: 64 each at the most.
     this.exchanges = new Exchanges(queues.length < 2 ? 128 : queues.length < 4 ? 256 : 1024)
     this.lanes = []
-    this.lanesByPriority = []
     for (let index = 0; index < queues.length; index++) {
       const lane = new InFlight(queues[index]!, this.exchanges)
       this.lanes.push(lane)
-      this.lanesByPriority.push(lane)
     }
-    this.lanesByPriority.sort(byPriority)
+    this.lanesByPriority = this.lanes
+    if (queues.length > 1) this.lanesByPriority = this.lanes.slice(0).sort(byPriority)
     this.limits = new Limits()
     this.subscriptions = new Subscriptions(events)
     this.sendBuffer = new SendBuffer(settings.sendBufferSize, settings.system)

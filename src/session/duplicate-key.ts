@@ -7,6 +7,7 @@
 import { writeUint16 } from '../codec/bytes.js'
 import { PROPERTY_USER_PROPERTY } from '../codec/protocol.js'
 import { utf8Size, writeUtf8 } from '../codec/utf8.js'
+import type { Settings } from '../options.js'
 
 const DIGITS = '0123456789abcdef'
 /** Lane and number. */
@@ -52,4 +53,13 @@ export class DuplicateKey {
     target.set(bytes, at)
     return at + end
   }
+}
+
+/** The key that the options ask for; null: none. */
+export function duplicateKeyFor(settings: Settings): DuplicateKey | null {
+  const name = settings.duplicateKey
+  if (name === '') return null
+  const storage = settings.storage
+  const storeId = storage === null ? settings.system.random() : storage.storeId
+  return new DuplicateKey(name, settings.clientId, storeId)
 }

@@ -36,9 +36,8 @@ import { MESSAGE_QOS, MESSAGE_RETAIN, type MessageSource } from '../store/messag
 import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
-import type { Settings } from '../options.js'
 import type { Connection } from './connection.js'
-import { DuplicateKey } from './duplicate-key.js'
+import { type DuplicateKey, duplicateKeyFor } from './duplicate-key.js'
 import type { InFlight } from './in-flight.js'
 import { PayloadPump } from './payload-pump.js'
 
@@ -54,7 +53,8 @@ const STEPS = 64
 
 export class Outbound {
   private readonly connection: Connection
-  private readonly pump: PayloadPump
+  /** Made when the first payload is streamed. */
+  private pump: PayloadPump | null
   /** With several brokers: what marks a message, so that a repeat is known. */
   private readonly key: DuplicateKey | null
   /** When the next message of the backlog may leave. */
@@ -63,9 +63,9 @@ export class Outbound {
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
     this.connection = connection
-    this.pump = new PayloadPump(connection)
+    this.pump = null
     this.pacedUntil = 0
-    this.key = makeKey(connection.settings)
+    this.key = duplicateKeyFor(connection.settings)
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -77,7 +77,7 @@ export class Outbound {
     const connection = this.connection
     const exchanges = connection.exchanges
     const owed = connection.state.owed
-    this.pump.stop()
+    if (this.pump !== null) this.pump.stop()
     exchanges.reset()
     for (let index = 0; sessionPresent && index < owed.count; index++) {
       exchanges.pubrelDue(owed.packetIds[index]!)
@@ -110,8 +110,10 @@ export class Outbound {
 
   /** Goes on with a payload that is being streamed. False while it is not at its end. */
   finishPacket(): boolean {
-    if (this.pump.isActive) this.pump.pump()
-    return !this.pump.isActive
+    const pump = this.pump
+    if (pump === null) return true
+    if (pump.isActive) pump.pump()
+    return !pump.isActive
   }
 
   /**
@@ -356,9 +358,12 @@ export class Outbound {
       queue.complete(number)
     }
     const isFragmented = record.isFragmented
-    if (isFragmented) this.pump.start(lane, number, record.payloadLength, qos === 0)
+    if (isFragmented) {
+      this.pump = this.pump ?? new PayloadPump(connection)
+      this.pump.start(lane, number, record.payloadLength, qos === 0)
+    }
     connection.events.emitTopic(MESSAGE_SENT, lane.ticketOf(number), topic, topicAt, topicLength)
-    if (isFragmented) this.pump.pump()
+    if (isFragmented) this.pump!.pump()
     return true
   }
 
@@ -379,14 +384,6 @@ export class Outbound {
     // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
     return !isRepeat && queue.loaded.isExpired ? ERR_EXPIRED : OK
   }
-}
-
-function makeKey(settings: Settings): DuplicateKey | null {
-  const name = settings.duplicateKey
-  if (name === '') return null
-  const storage = settings.storage
-  const storeId = storage === null ? settings.system.random() : storage.storeId
-  return new DuplicateKey(name, settings.clientId, storeId)
 }
 
 /** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */

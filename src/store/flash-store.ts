@@ -327,7 +327,7 @@ function applyMark(lane: FlashLane, state: LaneState): void {
     state.markSector === log.markSector
       ? log.markOffset < state.markOffset
       : isBefore(log.markSector, state.markSector)
-  if (!isNewest || !window.decode(state.mark, 0, state.markLength)) {
+  if (!isNewest || !window.decode(state.markBytes(), 0, state.markLength)) {
     state.markLength = 0
     return
   }

@@ -75,7 +75,7 @@ export class LaneState {
    * that both become durable in one record; and where the log ended then: a MARK further on is
    * newer.
    */
-  readonly mark: Uint8Array
+  mark: Uint8Array | null
   /** Bytes of it; 0: none. */
   markLength: number
   markSector: number
@@ -83,15 +83,22 @@ export class LaneState {
 
   constructor() {
     this.dropped = new Uint32Array(DROPPED_REASONS)
-    this.mark = new Uint8Array(WINDOW_BYTES)
+    this.mark = null // in RAM it is never needed
     this.markLength = 0
     this.markSector = 0
     this.markOffset = 0
   }
 
+  /** `mark`, made when it is first needed. */
+  markBytes(): Uint8Array {
+    const mark = this.mark ?? new Uint8Array(WINDOW_BYTES)
+    this.mark = mark
+    return mark
+  }
+
   /** Takes over how far the records of the log have come. */
   takeMark(window: ExchangeWindow, log: OutgoingLog): void {
-    this.markLength = window.encode(this.mark, 0, log.storedEnd)
+    this.markLength = window.encode(this.markBytes(), 0, log.storedEnd)
     this.markSector = log.writeSector
     this.markOffset = log.writeOffset
   }

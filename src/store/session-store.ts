@@ -267,7 +267,8 @@ function writeMark(target: Uint8Array, targetAt: number, lane: LaneState): numbe
   writeUint32(target, at, lane.markSector)
   writeUint32(target, at + 4, lane.markOffset)
   at += MARK_PLACE
-  for (let index = 0; index < length; index++) target[at + index] = lane.mark[index]!
+  const mark = lane.markBytes()
+  for (let index = 0; index < length; index++) target[at + index] = mark[index]!
   return at + length
 }
 
@@ -279,8 +280,9 @@ function readMark(cursor: CborCursor, source: Uint8Array, lane: LaneState): bool
     lane.markSector = readUint32(source, cursor.at)
     lane.markOffset = readUint32(source, cursor.at + 4)
   }
+  const mark = lane.markBytes()
   for (let index = 0; index < lane.markLength; index++) {
-    lane.mark[index] = source[cursor.at + MARK_PLACE + index]!
+    mark[index] = source[cursor.at + MARK_PLACE + index]!
   }
   cursor.at += stored
   return true
