@@ -2,7 +2,7 @@
  * LoadedMessage: the message a queue loaded last, taken apart; valid until the next call of the
  * queue or the log.
  */
-import { readUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { findProperty } from '../codec/properties.js'
 import { PROPERTY_MESSAGE_EXPIRY_INTERVAL } from '../codec/protocol.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
@@ -88,4 +88,12 @@ export class LoadedMessage {
     const expiryAt = findProperty(buffer, at, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
     return expiryAt >= 0 && age >= readUint32(buffer, expiryAt)
   }
+}
+
+/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
+export function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
+  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+  if (expiryAt < 0) return
+  const seconds = readUint32(bytes, expiryAt)
+  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }

@@ -14,7 +14,6 @@
 import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
 import { writeAck } from '../codec/encode.js'
-import { findProperty } from '../codec/properties.js'
 import {
   PROPERTY_MESSAGE_EXPIRY_INTERVAL,
   PROPERTY_TOPIC_ALIAS,
@@ -35,6 +34,7 @@ import {
 import { MESSAGE_QOS, MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
 import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
+import { reduceExpiry } from '../queue/loaded-message.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
 import { type DuplicateKey, duplicateKeyFor } from './duplicate-key.js'
@@ -59,6 +59,8 @@ export class Outbound {
   private readonly key: DuplicateKey | null
   /** When the next message of the backlog may leave. */
   private pacedUntil: number
+  /** The message of the lane whose turn it was does not fit the send buffer now. */
+  private lacksRoom: boolean
 
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
@@ -66,6 +68,7 @@ export class Outbound {
     this.pump = null
     this.pacedUntil = 0
     this.key = duplicateKeyFor(connection.settings)
+    this.lacksRoom = false
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -242,7 +245,9 @@ export class Outbound {
   private sendNext(): boolean {
     const connection = this.connection
     const lanes = connection.lanesByPriority
-    for (let index = 0; index < lanes.length; index++) {
+    this.lacksRoom = false
+    // A message that waits for room is not overtaken by small ones of lower priority.
+    for (let index = 0; index < lanes.length && !this.lacksRoom; index++) {
       if (this.isHeldBack()) return false
       if (this.sendFrom(lanes[index]!)) return true
     }
@@ -327,6 +332,7 @@ export class Outbound {
       return true
     }
     if (!sendBuffer.hasRoom(bufferedSize)) {
+      this.lacksRoom = true
       queue.leave()
       return false
     }
@@ -384,12 +390,4 @@ export class Outbound {
     // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
     return !isRepeat && queue.loaded.isExpired ? ERR_EXPIRED : OK
   }
-}
-
-/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
-function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
-  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-  if (expiryAt < 0) return
-  const seconds = readUint32(bytes, expiryAt)
-  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }
