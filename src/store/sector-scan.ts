@@ -1,5 +1,5 @@
 import { numberAfter } from './exchange-window.js'
-import { readUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
@@ -19,9 +19,9 @@ import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
  * log ends in it. Used after a boot, and when a reader has met damage. It reads as much as its
  * buffer takes at a time, so that a sector costs few reads. It does not know what a body means.
  *
- * A record whose check fails is passed over if an intact record follows, at the place its length
- * names or at the next place where there is one, or if one flipped bit explains it. If not, the
- * scan ends there: the record is torn. A record with a flipped bit is not put right: one torn
+ * A record whose check fails is passed over if one flipped bit explains it, or if an intact record
+ * follows, at the place its length names or at the next place where there is one. If not, the scan
+ * ends there: the record is torn. A record with a flipped bit is not put right: one torn
  * record in four million would pass for one that was never written.
  */
 export class SectorScan {
@@ -105,19 +105,17 @@ export class SectorScan {
       if (type > 0) return this.accept(offset, type)
       // What is blank behind a damaged record stays so: the record may be a torn one.
       if (type < 0) return this.finish(offset, !this.isAfterDamage && this.blankFrom(offset))
-      // Damaged. The length it names is only worth something if an intact record is there.
+      // Damaged. One flipped bit tells what it was. Otherwise it may have been a message, and the
+      // length it names is only worth something if an intact record is there.
       this.hasDamage = true
       this.isAfterDamage = true
       const last = this.lastNumber
-      let next = offset + this.region.recordSize(this.stored)
-      this.lastNumber = numberAfter(last)
-      if (next + RECORD_HEADER > this.end || this.examine(next) <= 0) {
-        this.lastNumber = last
-        next = this.behindFlipped(offset)
-      }
+      const named = offset + this.region.recordSize(this.stored)
+      let next = this.behindFlipped(offset)
       if (next === 0) {
         this.lastNumber = numberAfter(last)
-        next = this.intactBehind(offset)
+        const isNamed = named + RECORD_HEADER <= this.end && this.examine(named) > 0
+        next = isNamed ? named : this.intactBehind(offset)
       }
       if (next === 0) {
         this.lastNumber = last
@@ -144,7 +142,10 @@ export class SectorScan {
     return 0
   }
 
-  /** The end of the record at `offset` if one flipped bit is all that is wrong with it, or 0. */
+  /**
+   * The end of the record at `offset` if one flipped bit is all that is wrong with it, or 0;
+   * `offset` itself if it is right now.
+   */
   private behindFlipped(offset: number): number {
     if (!this.hold(offset, RECORD_HEADER)) return 0
     const buffer = this.buffer
@@ -161,10 +162,31 @@ export class SectorScan {
         type >= MESSAGE && type <= LAST_TYPE && this.isIntact(offset, type, bit === 16)
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
+      if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
+        // It has the number of all behind it: it is put right in the buffer and looked at again.
+        if (bit < 16) buffer[at] = buffer[at]! ^ flip
+        else this.putRight(this.differenceAt(offset))
+        return offset
+      }
       if (type === MESSAGE) this.passNumber()
       return offset + this.region.recordSize(this.stored)
     }
     return 0
+  }
+
+  private putRight(difference: number): void {
+    const buffer = this.buffer
+    const bit = flippedBit(difference, this.stored + 2)
+    const at = this.at + 4 + (bit >> 3)
+    if (bit < (this.stored + 2) * 8) buffer[at] = buffer[at]! ^ (1 << (bit & 7))
+    else writeUint32(buffer, this.at, readUint32(buffer, this.at) ^ difference)
+  }
+
+  /** How the check of the record at `offset` differs from that of no message. */
+  private differenceAt(offset: number): number {
+    const region = this.region
+    const check = recordKey(region.system, this.buffer, this.at, this.stored)
+    return check ^ region.keyOf(this.sequence, offset, 0, 0)
   }
 
   /**
@@ -188,10 +210,7 @@ export class SectorScan {
 
   /** With `isFlipped` also when one flipped bit of body or check explains the difference. */
   private isIntact(offset: number, type: number, isFlipped: boolean): boolean {
-    const region = this.region
-    const sealed =
-      recordKey(region.system, this.buffer, this.at, this.stored) ^
-      region.keyOf(this.sequence, offset, 0, 0)
+    const sealed = this.differenceAt(offset)
     if (type !== MESSAGE) return this.explains(sealed, isFlipped)
     let number = this.nextNumber
     for (;;) {

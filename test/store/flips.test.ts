@@ -114,6 +114,68 @@ test('the same behind hooks', () => {
   flipAll({ writeSize: 4, hooks: new XorHooks() })
 })
 
+test('a flipped length that names the place of a later MARK costs one message, counted', () => {
+  // Records of 64 bytes: 128 more in the first one's length, and it names the MARK behind two more.
+  for (const isNewest of [true, false]) {
+    const rig = new Rig({ sectors: 8, eraseSize: 1024 })
+    for (let i = 0; i < 3; i++) rig.publish('', 56)
+    rig.mark()
+    for (let i = 0; i < (isNewest ? 4 : 40); i++) rig.publish('', 56)
+    const count = rig.kept.size
+    const next = rig.log.nextNumber
+    rig.flash.flipBit(rig.log.region.headerSize + 5, 7)
+    for (const isBooted of [true, false]) {
+      if (isBooted) rig.boot()
+      else rig.log.rewind(1)
+      assert.equal(readAll(rig), count - 1)
+      assert.equal(rig.log.skippedCount, 1)
+      assert.equal(rig.log.nextNumber, next, 'no number is given twice')
+    }
+  }
+})
+
+test('no flipped bit of a jump over numbers loses a message or gives a number twice', () => {
+  const rig = new Rig({ sectors: 8, eraseSize: 1024 })
+  for (let i = 0; i < 3; i++) rig.publish('', 40)
+  rig.complete(3)
+  const at = rig.log.writeOffset
+  const to = rig.log.nextNumber + 20
+  assert.equal(rig.log.jumpTo(to), OK)
+  rig.window.moveBase(to)
+  const end = rig.log.writeOffset
+  for (let i = 0; i < 5; i++) assert.equal(rig.publish('', 40), to + i)
+  for (let bit = at * 8; bit < end * 8; bit++) {
+    rig.flash.flipBit(bit >> 3, bit & 7)
+    rig.boot()
+    assert.equal(readAll(rig), 5, `bit ${bit}`)
+    assert.equal(rig.window.base, to)
+    assert.equal(rig.log.nextNumber, to + 5)
+    assert.equal(rig.log.skippedCount, 0)
+    rig.flash.flipBit(bit >> 3, bit & 7)
+  }
+})
+
+test('no flipped bit of a time base gives a message another time', () => {
+  for (const hooks of [null, new XorHooks()]) {
+    const rig = new Rig({ sectors: 8, eraseSize: 1024, hooks })
+    rig.mayLoseTime = true
+    rig.publish('', 20, true)
+    const at = rig.log.writeOffset
+    // Too far for the two bytes of a message: a new base.
+    rig.seconds += 100_000
+    for (let i = 0; i < 4; i++) rig.publish('', 20, true)
+    for (let bit = at * 8; bit < (at + rig.log.region.contextSize) * 8; bit++) {
+      rig.flash.flipBit(bit >> 3, bit & 7)
+      for (const isBooted of [true, false]) {
+        if (isBooted) rig.boot()
+        else rig.log.rewind(1)
+        assert.equal(readAll(rig), 5, `bit ${bit}`)
+      }
+      rig.flash.flipBit(bit >> 3, bit & 7)
+    }
+  }
+})
+
 test('bits that flip while they are read lose nothing', () => {
   const rig = new Rig({ sectors: 8, eraseSize: 1024 })
   for (let i = 0; i < 40; i++) rig.publish(i % 2 === 0 ? 'read/flip' : '', 60)
