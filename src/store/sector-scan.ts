@@ -1,8 +1,5 @@
-import { numberAfter } from './exchange-window.js'
-import { readUint32 } from '../codec/bytes.js'
+import { isBefore, numberAfter } from './exchange-window.js'
 import {
-  CONTEXT,
-  CONTEXT_BYTES,
   MESSAGE,
   RECORD_HEADER,
   LAST_TYPE,
@@ -219,11 +216,19 @@ export class SectorScan {
     this.offset = offset
     this.nextAt = offset + this.region.recordSize(this.stored)
     if (type === MESSAGE) this.passNumber()
-    else if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
-      this.nextNumber = readUint32(this.buffer, this.at + RECORD_HEADER + CONTEXT_BYTES)
-      this.lastNumber = this.nextNumber
-    }
     return type
+  }
+
+  /**
+   * The present record, a CONTEXT, says that the next message has this number. False: it cannot be,
+   * the numbers before it are wrong. In front of all others it knows better than the header.
+   */
+  jumpTo(number: number): boolean {
+    const isFirst = this.offset === this.region.headerSize
+    if (!isFirst && isBefore(number, this.nextNumber)) return false
+    this.nextNumber = number
+    this.lastNumber = number
+    return true
   }
 
   /** The present record is message `number`: the next one has the number after it. */

@@ -80,6 +80,12 @@ export class LaneState {
   markLength: number
   markSector: number
   markOffset: number
+  /**
+   * With hooks: how far the log had come when the state was stored, the number of its next message
+   * and the base it had on flash. A log that says less has lost its end. 0: not known.
+   */
+  endNumber: number
+  endBase: number
 
   constructor() {
     this.dropped = new Uint32Array(DROPPED_REASONS)
@@ -87,6 +93,8 @@ export class LaneState {
     this.markLength = 0
     this.markSector = 0
     this.markOffset = 0
+    this.endNumber = 0
+    this.endBase = 0
   }
 
   /** Takes over how far the records of the log have come. */
@@ -99,6 +107,8 @@ export class LaneState {
   clear(): void {
     this.dropped.fill(0)
     this.markLength = 0
+    this.endNumber = 0
+    this.endBase = 0
   }
 }
 
