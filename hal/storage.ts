@@ -42,12 +42,17 @@ export interface ReadWriteStorage {
   erase(address: number, length: number): Status
 }
 
-/** Where a record stands. The fields together never repeat, also across reboots. */
+/**
+ * Where a record stands. `storeId`, the salt, `region`, `sectorSequence` and `offset` together
+ * never repeat: docs/FLASH-FORMAT.md, section 8.
+ */
 export interface RecordPosition {
   /** Random number drawn when the store was formatted; unsigned, 32 bits. */
   storeId: number
-  /** Random number drawn at this boot; unsigned, 32 bits. */
-  bootSalt: number
+  /** Boot salt, drawn at the boot that wrote the record: two halves, unsigned, 32 bits each. */
+  saltHigh: number
+  /** One more for each CONTEXT record of that boot. */
+  saltLow: number
   /** The part of the partition: 0 is the session store, 1 and up are lanes. */
   region: number
   /** Sequence number of the sector; unsigned, 32 bits. */
@@ -56,6 +61,10 @@ export interface RecordPosition {
   offset: number
   /** Record type (docs/FLASH-FORMAT.md): a type is never taken for another. */
   type: number
+  /** Number of a message, or of the one behind a CONTEXT, so that none passes for another; or 0. */
+  number: number
+  /** The key the record is, or was, written with: 1 to 255. */
+  keyId: number
 }
 
 /**
@@ -69,6 +78,10 @@ export interface RecordPosition {
 export interface StorageHooks {
   /** The most bytes `before_write` adds to a body, e.g. 16 for an authentication tag. */
   readonly growth: number
+  /** The key new sectors are written with, 1 to 255. It stands in the clear in each sector. */
+  readonly keyId: number
+  /** False: records of this key cannot be read. `mount` then refuses and leaves all as it is. */
+  knowsKey(keyId: number): boolean
   /** A negative result fails the operation: nothing is written, `publish` returns ERR_HOOK. */
   before_write(buffer: Uint8Array, at: number, length: number, position: RecordPosition): number
   /** Undoes `before_write`. A negative result makes the record count as damaged. */

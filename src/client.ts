@@ -8,7 +8,7 @@
 import { integer } from './checks.js'
 import { utf8Size, writeUtf8 } from './codec/utf8.js'
 import { type EventHandler, type EventName, Events, type ListenOptions } from './events.js'
-import { MESSAGE_PERSISTED, MESSAGE_QUEUED } from './events.js'
+import { MESSAGE_PERSISTED, MESSAGE_QUEUED, STORAGE_FAILED } from './events.js'
 import type { Task } from './extensions.js'
 import { MessageMaker } from './message-maker.js'
 import { mountState } from './mount.js'
@@ -23,7 +23,7 @@ import { Session } from './session/session.js'
 import type { MessageHandler } from './session/subscriptions.js'
 import { Sleep, type SleepHandler } from './sleep.js'
 import { type ClientStats, makeStats } from './stats.js'
-import { ERR_ARGUMENT, ERR_BUSY, ERR_TOO_LARGE, OK, type Status } from './status.js'
+import { ERR_ARGUMENT, ERR_BUSY, ERR_CORRUPT, ERR_TOO_LARGE, OK, type Status } from './status.js'
 import { ExchangeWindow } from './store/exchange-window.js'
 import { MESSAGE_QOS, type MessageSource } from './store/message-record.js'
 import type { SessionState } from './store/session-state.js'
@@ -44,6 +44,8 @@ export class MqttClient implements PayloadSink {
   private tasks: Task[] | null
   private isPublishing: boolean
   private isPolling: boolean
+  /** `storage.faults` that an event has told of. */
+  private toldFaults: number
   private sleep: Sleep | null
 
   /** Throws an Error that names the option when one is wrong or the storage cannot be used. */
@@ -61,6 +63,7 @@ export class MqttClient implements PayloadSink {
     this.tasks = null
     this.isPublishing = false
     this.isPolling = false
+    this.toldFaults = 0
     this.sleep = null
     this.onWork = nothing
     settings.transport.onReady = (): void => this.onWork()
@@ -127,6 +130,7 @@ export class MqttClient implements PayloadSink {
     if (this.isPolling) throw new Error('poll was called from a handler; note and return instead')
     this.isPolling = true
     try {
+      this.tellFaults()
       let waitMs = this.session.poll(now)
       const tasks = this.tasks
       for (let index = 0; tasks !== null && index < tasks.length; index++) {
@@ -145,6 +149,15 @@ export class MqttClient implements PayloadSink {
     // `done` may have asked for the next one.
     if (this.sleep === sleep) this.sleep = null
     return this.session.isStopped ? Infinity : 0
+  }
+
+  private tellFaults(): void {
+    const storage = this.settings.storage
+    if (!storage || storage.faults === this.toldFaults) return
+    this.toldFaults = storage.faults
+    if (!this.events.has(STORAGE_FAILED)) return
+    this.events.event.count = this.toldFaults
+    this.events.emitTicket(STORAGE_FAILED, 0, ERR_CORRUPT, 0)
   }
 
   /** Calls `handler` at each event of this name; throws for a name or an option that is none. */

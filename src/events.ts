@@ -66,7 +66,10 @@ export class ClientEvent {
   reasonCode: number
   /** CONNACK's Session Present. */
   sessionPresent: boolean
-  /** session.lost, session.resumed: messages that were in flight. */
+  /**
+   * session.lost, session.resumed: messages that were in flight. storage.failed with ERR_CORRUPT:
+   * signs of damage, or of a change that is not ours, since the store was mounted.
+   */
   count: number
   /** Words: the transport's reason, the broker's URL, the topic filter, or the method. */
   text: string

@@ -64,6 +64,9 @@ export const ERR_BUSY = -5009
 /** The store was made for other lanes. */
 export const ERR_LANES = -5010
 
+/** A part of the store was written with a key that the hooks do not have. */
+export const ERR_KEY = -5011
+
 /** Words for a status, for logs and error messages. Not for the publish path. */
 export function statusText(status: Status): string {
   switch (status) {
@@ -117,6 +120,8 @@ export function statusText(status: Status): string {
       return 'store was made for other lanes'
     case ERR_BUSY:
       return 'store is already open'
+    case ERR_KEY:
+      return 'storage hooks lack a key the store was written with'
     default:
       return status >= 0 ? 'ok' : 'MQTT reason 0x' + (-status).toString(16)
   }

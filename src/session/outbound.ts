@@ -11,15 +11,10 @@
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
  * packets and does not decide when the connection ends.
  */
-import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
+import { writeUint16 } from '../codec/bytes.js'
 import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
 import { writeAck } from '../codec/encode.js'
-import {
-  PROPERTY_MESSAGE_EXPIRY_INTERVAL,
-  PROPERTY_TOPIC_ALIAS,
-  PUBREL,
-  V5,
-} from '../codec/protocol.js'
+import { PROPERTY_TOPIC_ALIAS, PUBREL, V5 } from '../codec/protocol.js'
 import { MESSAGE_SENT } from '../events.js'
 import {
   ERR_EXPIRED,

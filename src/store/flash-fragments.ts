@@ -1,8 +1,8 @@
 import { ERR_CORRUPT, ERR_HOOK, ERR_NOT_READY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { CONTEXT_CLEAR } from './context-layout.js'
 import {
   CONTEXT,
-  CONTEXT_BYTES,
   FRAGMENT,
   FRAGMENT_HEAD,
   FRAGMENT_LAST,
@@ -15,6 +15,7 @@ import {
 } from './flash-record.js'
 import type { FlashReader } from './flash-reader.js'
 import { READ_TRIES, type FlashRegion } from './flash-region.js'
+import { readSalt } from './record-context.js'
 import type { FlashRing } from './flash-ring.js'
 import type { FlashWriter } from './flash-writer.js'
 import { HEADER_VALID } from './flash-sector.js'
@@ -38,16 +39,16 @@ export class FlashFragments implements Fragments {
   private readonly reader: FlashReader
   private readonly scan: SectorScan
   private readonly buffer: Uint8Array
-  /** Where the next record to look at stands, and the boot salt in force there. */
+  /** Where the next record to look at stands, and with hooks the salt in force there. */
   private sequence: number
   private at: number
-  private salt: number
+  private readonly salt: Uint32Array
   private number: number
   private isDone: boolean
   /** The fragment that `next` returned last. */
   private lastSequence: number
   private lastAt: number
-  private lastSalt: number
+  private readonly lastSalt: Uint32Array
 
   constructor(
     region: FlashRegion,
@@ -67,12 +68,12 @@ export class FlashFragments implements Fragments {
     this.buffer = buffer
     this.sequence = 0
     this.at = 0
-    this.salt = 0
+    this.salt = new Uint32Array(region.salt.length)
     this.number = 0
     this.isDone = false
     this.lastSequence = 0
     this.lastAt = 0
-    this.lastSalt = 0
+    this.lastSalt = new Uint32Array(region.salt.length)
   }
 
   cost(length: number): number {
@@ -112,7 +113,7 @@ export class FlashFragments implements Fragments {
     const reader = this.reader
     this.sequence = reader.sequence
     this.at = reader.recordEnd
-    this.salt = reader.salt
+    if (this.salt.length > 0) this.salt.set(reader.context.salt)
     this.number = reader.recordNumber
     this.isDone = false
   }
@@ -138,7 +139,7 @@ export class FlashFragments implements Fragments {
       if (type !== FRAGMENT) continue
       this.lastSequence = this.sequence
       this.lastAt = at
-      this.lastSalt = this.salt
+      this.lastSalt.set(this.salt)
       const length = this.again()
       // A torn record is the last of its sector; what follows stands in the next.
       if (length === ERR_CORRUPT && this.isTorn()) this.at = region.sectorSize
@@ -159,7 +160,7 @@ export class FlashFragments implements Fragments {
     const region = this.region
     const peek = region.header.bytes
     const left = end - this.at
-    const most = RECORD_HEADER + CONTEXT_BYTES
+    const most = RECORD_HEADER + CONTEXT_CLEAR
     const count = left < most ? left : most
     const address = region.address(this.ring.placeOf(this.sequence)) + this.at
     if (region.read(address, peek, 0, count) < 0) return ERR_STORAGE
@@ -167,8 +168,9 @@ export class FlashFragments implements Fragments {
     if (type > LAST_TYPE) return type
     const stored = recordLength(peek, 0)
     if (type < MESSAGE || this.at + region.recordSize(stored) > end) return ERR_CORRUPT
-    if (type === CONTEXT && stored >= CONTEXT_BYTES && count === most) {
-      this.salt = readUint32(peek, RECORD_HEADER)
+    // Whether it is authentic does not matter: the fragment is, under the right salt alone.
+    if (type === CONTEXT && this.salt.length > 0 && count === most) {
+      readSalt(this.salt, peek, RECORD_HEADER)
     }
     return type
   }
@@ -192,7 +194,7 @@ export class FlashFragments implements Fragments {
     this.sequence = this.ring.following(this.sequence)
     if (this.region.failedReads !== failedReads) return ERR_STORAGE
     this.at = this.region.headerSize
-    this.salt = 0
+    this.salt.fill(0)
     return OK
   }
 
@@ -216,7 +218,9 @@ export class FlashFragments implements Fragments {
       this.lastAt,
       FRAGMENT,
       stored,
+      0,
       this.lastSalt,
+      0,
     )
     if (length < 0) return ERR_HOOK
     if (length <= FRAGMENT_HEAD) return ERR_CORRUPT

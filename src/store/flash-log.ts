@@ -5,6 +5,7 @@ import { ExchangeWindow, WINDOW_BYTES } from './exchange-window.js'
 import { FlashFragments } from './flash-fragments.js'
 import { FlashReader } from './flash-reader.js'
 import { RECORD_HEADER } from './flash-record.js'
+import { type StatePlace, contextBytes } from './context-layout.js'
 import { FlashRecovery } from './flash-recovery.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { FlashRing } from './flash-ring.js'
@@ -53,7 +54,9 @@ export class FlashLog implements OutgoingLog {
     maxTopic: number,
   ) {
     this.region = new FlashRegion(storage, system, hooks, region, firstSector, sectorCount)
-    const longest = maxTopic + 1 > WINDOW_BYTES ? maxTopic + 1 : WINDOW_BYTES
+    // A CONTEXT with hooks is longer than a MARK.
+    const least = hooks === null ? WINDOW_BYTES : contextBytes(true, region)
+    const longest = maxTopic + 1 > least ? maxTopic + 1 : least
     const scratch = new Uint8Array(this.region.recordSize(longest + this.region.growth))
     this.buffer = buffer
     this.bodyAt = RECORD_HEADER
@@ -88,8 +91,7 @@ export class FlashLog implements OutgoingLog {
 
   /** Recovers the log of the store `storeId` and fills the window, to which the log keeps. */
   mount(storeId: number, bootSalt: number, window: ExchangeWindow): Status {
-    this.region.storeId = storeId
-    this.region.bootSalt = bootSalt
+    this.region.begin(storeId, bootSalt)
     return this.recovery.recover(window, this.firstNumber, this.firstSequence)
   }
 
@@ -220,6 +222,11 @@ export class FlashLog implements OutgoingLog {
     return this.region.bytesWritten
   }
 
+  /** With hooks: the base that flash knows. */
+  get markedBase(): number {
+    return this.writer.markedBase
+  }
+
   /** The sector whose marks `mount` found in force: see `FlashStore`. */
   get markSector(): number {
     return this.recovery.markSector
@@ -228,6 +235,11 @@ export class FlashLog implements OutgoingLog {
   /** Where in that sector the MARK stands; 0: in the header. */
   get markOffset(): number {
     return this.recovery.markOffset
+  }
+
+  /** With hooks: what the newest CONTEXT says of the session store; null: there is none. */
+  get seal(): StatePlace | null {
+    return this.recovery.isSealed ? this.recovery.context : null
   }
 
   /** Erases that delayed an append, a reservation or a mark since the last mount. */

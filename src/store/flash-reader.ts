@@ -1,9 +1,7 @@
 import { ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, OK, type Status } from '../status.js'
 import { COMPLETE, isBefore, numberAfter } from './exchange-window.js'
-import { readUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
-  CONTEXT_BYTES,
   FRAGMENT,
   MESSAGE,
   RECORD_HEADER,
@@ -15,6 +13,7 @@ import {
 import { READ_TRIES, type FlashRegion } from './flash-region.js'
 import type { FlashRing } from './flash-ring.js'
 import type { FlashWriter } from './flash-writer.js'
+import { RecordContext } from './record-context.js'
 import type { SectorScan } from './sector-scan.js'
 import { TopicTable } from './topic-table.js'
 
@@ -25,8 +24,8 @@ import { TopicTable } from './topic-table.js'
  * It knows nothing of what is complete.
  */
 
-/** Bytes read of a record to see what it is: a whole CONTEXT, and a MARK with few marks. */
-const PEEK = RECORD_HEADER + CONTEXT_BYTES + 4
+/** Bytes read of a record to see what it is: without hooks a whole CONTEXT, and a MARK of 16. */
+const PEEK = RECORD_HEADER + 8
 
 export class FlashReader {
   private readonly region: FlashRegion
@@ -51,9 +50,8 @@ export class FlashReader {
   private recordAt: number
   private recordStored: number
   recordNumber: number
-  /** Boot salt and time base in force at `nextAt`. */
-  salt: number
-  timeBase: number
+  /** In force at `nextAt`. Before anything is read, the recovery uses it. */
+  readonly context: RecordContext
   loadedLength: number
   /** Damaged messages passed over, and the number before which all are counted. */
   skippedCount: number
@@ -84,40 +82,41 @@ export class FlashReader {
     this.recordAt = 0
     this.recordStored = 0
     this.recordNumber = 0
-    this.salt = 0
-    this.timeBase = 0
+    this.context = new RecordContext(region)
     this.loadedLength = 0
     this.skippedCount = 0
     this.countedTo = 1
   }
 
-  /** Puts the reader before `number`, or before the oldest message left. */
+  /** Time base in force, in seconds; 0: none. */
+  get timeBase(): number {
+    return this.context.timeBase
+  }
+
+  /** Puts the reader before `number`, or before the oldest message left, once it is asked for. */
   rewind(number: number): void {
     this.wanted = number
-    this.seek()
   }
 
   /** Moves to the next message: its number, 0 at the end, or ERR_STORAGE: try again. */
   advance(): number {
-    return this.wanted !== 0 && !this.seek() ? ERR_STORAGE : this.move()
+    const wanted = this.wanted
+    if (wanted !== 0 && !this.seek(wanted)) return ERR_STORAGE
+    for (;;) {
+      const found = this.move()
+      if (found < 0) return found
+      if (found > 0 && wanted !== 0 && isBefore(found, wanted)) continue
+      this.wanted = 0
+      return found
+    }
   }
 
-  /** Goes to the number that is wanted. False when the storage could not be read: still wanted. */
-  private seek(): boolean {
-    const number = this.wanted
+  /** Enters the sector of a number. False when the storage could not be read. */
+  private seek(number: number): boolean {
     const failedReads = this.region.failedReads
     const sequence = this.ring.findSector(number, this.ring.baseSequence)
     if (this.region.failedReads !== failedReads) return false
     this.enter(sequence, this.ring.foundFirst)
-    while (isBefore(this.nextNumber, number)) {
-      const found = this.move()
-      if (found < 0) return false
-      if (found === 0) break
-      if (isBefore(found, number)) continue
-      this.stepBack()
-      break
-    }
-    this.wanted = 0
     return true
   }
 
@@ -191,7 +190,9 @@ export class FlashReader {
       this.recordAt,
       MESSAGE,
       this.recordStored,
-      this.salt,
+      this.recordNumber,
+      this.context.salt,
+      0,
     )
     if (length < 0) {
       this.countLost(this.recordNumber, this.nextNumber)
@@ -226,8 +227,7 @@ export class FlashReader {
     this.nextNumber = firstNumber
     this.limit = 0
     this.nextAt = this.region.headerSize
-    this.salt = 0
-    this.timeBase = 0
+    this.context.reset()
     this.topics.reset()
   }
 
@@ -267,31 +267,31 @@ export class FlashReader {
     // Its check is looked at when its message is read. What is short may be a CONTEXT with a
     // flipped bit, and what stands behind that one has another time.
     if (type === FRAGMENT && RECORD_HEADER + stored > count) return 0
-    if (this.noteRecord(type, at, stored, address, count)) return 0
-    return this.resync(this.nextNumber)
+    const source = this.readRecord(type, at, stored, address, count)
+    if (source === null) return this.resync(this.nextNumber)
+    this.apply(type, at, source, 0, stored)
+    return 0
   }
 
-  /** Takes in a record that is no message. False when it does not carry its check. */
-  private noteRecord(
+  /** The bytes of a record that is no message. null when it does not carry its check. */
+  private readRecord(
     type: number,
     at: number,
     stored: number,
     address: number,
     count: number,
-  ): boolean {
+  ): Uint8Array | null {
     const region = this.region
     let source = region.header.bytes
     const size = RECORD_HEADER + stored
     if (size > count) {
-      if (size > this.scratch.length) return false
+      if (size > this.scratch.length) return null
       source = this.scratch
       region.forgetTopic()
-      if (region.read(address, source, 0, size) < 0) return false
+      if (region.read(address, source, 0, size) < 0) return null
     }
     const key = recordKey(region.system, source, 0, stored)
-    if (key !== region.keyOf(this.sequence, at, type, 0)) return false
-    this.apply(type, at, source, 0, stored)
-    return true
+    return key === region.keyOf(this.sequence, at, type, 0) ? source : null
   }
 
   /** Puts a checked record that is no message into force. */
@@ -302,17 +302,19 @@ export class FlashReader {
     sourceAt: number,
     stored: number,
   ): void {
-    const bodyAt = sourceAt + RECORD_HEADER
-    if (type === CONTEXT && stored >= CONTEXT_BYTES) {
-      this.salt = readUint32(source, bodyAt)
-      this.timeBase = readUint32(source, bodyAt + 4)
-      // The scan has taken the numbers into account; its messages carry them.
-      if (stored > CONTEXT_BYTES) this.nextNumber = readUint32(source, bodyAt + 8)
+    if (type === CONTEXT) {
+      const context = this.context
+      const status = context.take(source, sourceAt, this.sequence, at, stored)
+      // Numbers never go back, or reading would not end: then those before it were wrong.
+      if (status === OK && context.next !== 0 && isBefore(this.nextNumber, context.next)) {
+        this.nextNumber = context.next
+      }
     } else if (type === TOPIC && stored > 0) {
       // Behind hooks the number cannot be read here. Topics are numbered in their order, and the
       // number in the record is compared when the topic is loaded.
-      const number = this.region.hooks === null ? source[bodyAt]! : this.topics.count + 1
-      this.topics.set(number, at, 0, this.salt)
+      const isPlain = this.region.hooks === null
+      const number = isPlain ? source[sourceAt + RECORD_HEADER]! : this.topics.count + 1
+      this.topics.set(number, at, 0, this.context.salt)
     }
   }
 
@@ -328,15 +330,16 @@ export class FlashReader {
     if (!isWritten) this.isAtLimit()
     const limit = isWritten ? writer.nextNumber : this.limit
     const end = isWritten ? writer.offset : this.region.sectorSize
-    this.salt = 0
-    this.timeBase = 0
+    this.context.reset()
     this.topics.reset()
     scan.start(this.ring.placeOf(this.sequence), this.sequence, this.firstNumber, end)
     for (let type = scan.next(); type > 0; type = scan.next()) {
       // What was damaged may have been a time base: better none than an old one.
-      if (scan.isAfterDamage) this.timeBase = 0
+      if (scan.isAfterDamage) this.context.timeBase = 0
       if (type !== MESSAGE) {
+        this.context.next = 0
         this.apply(type, scan.offset, scan.buffer, scan.at, scan.stored)
+        if (this.context.next !== 0) scan.jumpTo(this.context.next)
       } else if (!isBefore(scan.number, limit)) {
         break
       } else if (!isBefore(scan.number, wanted)) {

@@ -26,10 +26,7 @@ export const MESSAGE = 1
 export const MARK = 2
 /** A topic that later messages of the sector name by a number. */
 export const TOPIC = 3
-/**
- * Boot salt and time base; where numbers were left out, also the number of the next message. Never
- * goes through the hooks.
- */
+/** What the records behind it have in common: `RecordContext`. */
 export const CONTEXT = 4
 /** The state of the session store. */
 export const STATE = 5
@@ -41,9 +38,6 @@ export const LAST_TYPE = FRAGMENT
 export const FRAGMENT_HEAD = 5
 /** Flag of the last fragment of a message: with it the message is whole. */
 export const FRAGMENT_LAST = 1
-
-/** Bytes in the body of a CONTEXT record; four more with a number. */
-export const CONTEXT_BYTES = 8
 
 /**
  * The key of a place: a record that was valid in an earlier life of the sector never passes, nor

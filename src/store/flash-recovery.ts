@@ -1,10 +1,9 @@
-import { ERR_STORAGE, OK, type Status } from '../status.js'
+import { ERR_HOOK, ERR_KEY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { type ExchangeWindow, isBefore } from './exchange-window.js'
-import { readUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
-  CONTEXT_BYTES,
   MARK,
+  MESSAGE,
   RECORD_HEADER,
   TOPIC,
   recordKey,
@@ -16,6 +15,8 @@ import type { FlashRegion } from './flash-region.js'
 import { type FlashRing, SEARCH_TRIES } from './flash-ring.js'
 import { HEADER_VALID, MARK_FOLLOWS } from './flash-sector.js'
 import type { FlashWriter } from './flash-writer.js'
+import { CONTEXT_CLEAR } from './context-layout.js'
+import type { RecordContext } from './record-context.js'
 import type { SectorScan } from './sector-scan.js'
 import { TOPIC_LIMIT } from './topic-table.js'
 
@@ -23,6 +24,9 @@ import { TOPIC_LIMIT } from './topic-table.js'
  * FlashRecovery: finds out after a boot where the flash log ends, which marks are in force and
  * where reading begins: docs/FLASH-FORMAT.md, section 6. It writes nothing, so a power loss during
  * recovery changes nothing.
+ *
+ * With hooks no header is believed. The newest sector is the newest one with a CONTEXT that the
+ * hooks accept, and all its records but messages are opened here; messages are when they are read.
  */
 
 export class FlashRecovery {
@@ -38,16 +42,21 @@ export class FlashRecovery {
   private firstNumber: number
   private base: number
   private flags: number
-  // The newest MARK met by `scanSector`, and the time base in force at the end.
-  private markAt: number
-  private markSalt: number
+  // What `scanSector` met: a MARK that came into the window, any record at all, one that hides what
+  // it is; and the time base in force at the end.
+  private isMarked: boolean
+  private hasRecords: boolean
+  private refusesTopics: boolean
   private timeBase: number
   /** Records before this number are complete because a CONTEXT says so; 0: none does. */
   private jumpedTo: number
+  /** With hooks: the CONTEXT accepted last, if `isSealed`. */
+  readonly context: RecordContext
+  isSealed: boolean
 
   /** Sequence number of the sector whose MARK, or header where it needs none, was in force. */
   markSector: number
-  /** Where in the sector that MARK stands; 0: the header. */
+  /** Where in the sector that MARK, or the CONTEXT with its marks, stands; 0: the header. */
   markOffset: number
 
   constructor(
@@ -71,81 +80,122 @@ export class FlashRecovery {
     this.flags = 0
     this.markSector = 0
     this.markOffset = 0
-    this.markAt = 0
-    this.markSalt = 0
+    this.isMarked = false
+    this.hasRecords = false
+    this.refusesTopics = false
     this.timeBase = 0
     this.jumpedTo = 0
+    this.context = reader.context
+    this.isSealed = false
   }
 
   /** Fills the window and sets writer and reader. `first...` count for a log without a sector. */
   recover(window: ExchangeWindow, firstNumber: number, firstSequence: number): Status {
     const writer = this.writer
     const reader = this.reader
-    const failedReads = this.region.failedReads
+    const region = this.region
+    const failedReads = region.failedReads
     writer.topics.reset()
     this.jumpedTo = 0
-    if (!this.findNewest()) {
+    this.isSealed = false
+    if (!this.findNewest() || !this.scanNewest(window)) {
       window.reset(firstNumber)
       this.ring.startEmpty(firstSequence, firstNumber)
-      writer.start(window, firstNumber, this.region.sectorSize, 0)
+      writer.start(window, firstNumber, region.sectorSize, 0)
     } else {
       this.startWriter(window)
       this.restoreMarks(window)
       this.releaseOlder(window)
+      // Bodies that were hooked are no messages without the hooks.
+      if (region.hooks === null && region.refused > 0) return ERR_HOOK
+      if (region.hooks !== null && !this.knowsKeys()) return ERR_KEY
     }
+    writer.markedBase = window.base
     reader.skippedCount = 0
     reader.countedTo = window.base
     reader.rewind(window.base)
     // What cannot be read now must not pass for lost.
-    return this.region.failedReads === failedReads ? OK : ERR_STORAGE
+    return region.failedReads === failedReads ? OK : ERR_STORAGE
   }
 
-  /** Scans the newest sector and sets the writer behind its last record. */
+  /**
+   * Scans the newest sector. With hooks, one without a seal and without records was never begun:
+   * then the one before it is the newest. False: there is none.
+   */
+  private scanNewest(window: ExchangeWindow): boolean {
+    const count = this.region.sectorCount
+    const header = this.region.header
+    for (let round = 0; round < count; round++) {
+      if (round === 0 || this.readSector(this.sector, this.sequence)) {
+        this.firstNumber = header.firstNumber
+        this.base = header.base
+        this.flags = header.flags
+        window.reset(this.base)
+        this.scanSector(this.sector, this.sequence, this.firstNumber, window, true)
+        if (this.region.hooks === null || this.isMarked || this.hasRecords) return true
+      }
+      this.sector = (this.sector + count - 1) % count
+      this.sequence = (this.sequence - 1) >>> 0
+    }
+    return false
+  }
+
+  /** Sets the writer behind the last record of the newest sector, which was scanned. */
   private startWriter(window: ExchangeWindow): void {
     const writer = this.writer
-    this.scanSector(this.sector, this.sequence, this.firstNumber, true)
     const scan = this.scan
-    const offset = scan.isOpen ? scan.offset : this.region.sectorSize
+    const hooks = this.region.hooks
+    // A sector has one key. Behind a record that hides what it is, nothing is written.
+    const isOpen =
+      scan.isOpen && (hooks === null || (this.isMarked && this.context.salt[2] === hooks.keyId))
+    const offset = isOpen ? scan.offset : this.region.sectorSize
     this.ring.start(this.sector, this.sequence, this.firstNumber)
     writer.start(window, scan.lastNumber, offset, this.timeBase)
-    // A topic's number is never given twice in a sector. Where one may have been lost, or cannot
-    // be read because of hooks, the sector takes no further topics.
-    if (scan.hasDamage || this.region.hooks !== null) writer.topics.set(TOPIC_LIMIT, 0, 0, 0)
+    // A topic's number is never given twice in a sector. Where one may have been lost, the sector
+    // takes no further topics.
+    if (scan.hasDamage || this.refusesTopics) {
+      writer.topics.set(TOPIC_LIMIT, 0, 0, this.context.salt)
+    }
   }
 
-  /** Puts the newest MARK in force into the window. */
+  /** Looks for the MARK in force in older sectors, where the newest one lacks it. */
   private restoreMarks(window: ExchangeWindow): void {
     const writer = this.writer
-    window.reset(this.base)
+    const isHooked = this.region.hooks !== null
     let sector = this.sector
     let sequence = this.sequence
-    let isFlagged = (this.flags & MARK_FOLLOWS) !== 0
-    for (let round = 0; round < this.region.sectorCount; round++) {
-      this.markOffset = this.markAt
-      if (this.markAt > 0 && this.loadMark(window, sector, sequence)) break
-      this.markOffset = 0
-      if (!isFlagged) break
+    let isFlagged = isHooked || (this.flags & MARK_FOLLOWS) !== 0
+    for (let round = 1; round < this.region.sectorCount; round++) {
+      if (this.isMarked || !isFlagged) break
       // The power was cut between the header and its MARK: the sector before has the newest one.
+      // With hooks the seal is damaged: what its sector says of numbers must follow from that one.
       sequence = (sequence - 1) >>> 0
       sector = this.ring.placeOf(sequence)
-      this.markAt = 0
       if (!this.readSector(sector, sequence)) continue
-      isFlagged = (this.region.header.flags & MARK_FOLLOWS) !== 0
-      this.scanSector(sector, sequence, this.region.header.firstNumber, false)
+      isFlagged = isHooked || (this.region.header.flags & MARK_FOLLOWS) !== 0
+      if (isHooked) window.reset(this.region.header.firstNumber)
+      this.scanSector(sector, sequence, this.region.header.firstNumber, window, false)
+      const jump = (this.firstNumber - this.scan.lastNumber) | 0
+      if (isHooked && (jump < 0 || jump > this.region.sectorSize)) {
+        this.ring.firstNumber = this.scan.lastNumber
+        writer.skipTo(this.scan.lastNumber)
+      }
     }
     this.markSector = sequence
-    if (isBefore(window.base, this.base)) window.moveBase(this.base)
+    if (!isHooked && isBefore(window.base, this.base)) window.moveBase(this.base)
     if (this.jumpedTo !== 0 && isBefore(window.base, this.jumpedTo)) window.moveBase(this.jumpedTo)
     if (isBefore(writer.nextNumber, window.base)) writer.skipTo(window.base)
   }
 
-  /** Finds the sector that holds the base. If it is gone, the oldest one left takes its place. */
+  /**
+   * Finds the sector that holds the base. If it is gone, the oldest one left takes its place, and
+   * the numbers between are damaged messages.
+   */
   private releaseOlder(window: ExchangeWindow): void {
     const ring = this.ring
     const oldest = (ring.sequence - this.region.sectorCount + 1) >>> 0
     ring.baseSequence = ring.findSector(window.base, oldest)
     ring.baseFirst = ring.foundFirst
-    if (isBefore(window.base, ring.baseFirst)) window.moveBase(ring.baseFirst)
   }
 
   /** Finds the newest sector by its header. False when no sector has one. */
@@ -166,11 +216,7 @@ export class FlashRecovery {
     }
     this.sector = low
     this.sequence = (origin + low) >>> 0
-    if (!this.readSector(low, this.sequence)) return false
-    this.firstNumber = header.firstNumber
-    this.base = header.base
-    this.flags = header.flags
-    return true
+    return this.readSector(low, this.sequence)
   }
 
   /** The first of a few sectors from `place` on that is of the present round, or -1. */
@@ -187,56 +233,118 @@ export class FlashRecovery {
     return this.region.header.sequence === sequence
   }
 
-  /** Notes the newest MARK and the time base of a sector; with `isNewest` also its topics. */
+  /** Takes the marks and the time base of a sector; with `isNewest` also its topics. */
   private scanSector(
     sector: number,
     sequence: number,
     firstNumber: number,
+    window: ExchangeWindow,
     isNewest: boolean,
   ): void {
     const region = this.region
     const scan = this.scan
-    const topics = this.writer.topics
-    let salt = 0
-    this.markAt = 0
-    this.timeBase = 0
+    const context = this.context
+    const isHooked = region.hooks !== null
+    context.reset()
+    this.isMarked = false
+    this.markOffset = 0
+    this.hasRecords = false
+    this.refusesTopics = false
     scan.start(sector, sequence, firstNumber, region.sectorSize)
     for (let type = scan.next(); type > 0; type = scan.next()) {
-      const bodyAt = scan.at + RECORD_HEADER
       // What was damaged may have been a time base: better none than an old one.
-      if (scan.isAfterDamage) this.timeBase = 0
-      if (type === MARK) {
-        this.markAt = scan.offset
-        this.markSalt = salt
-      } else if (type === CONTEXT && scan.stored >= CONTEXT_BYTES) {
-        salt = readUint32(scan.buffer, bodyAt)
-        this.timeBase = readUint32(scan.buffer, bodyAt + 4)
-        // All that stood before it was complete: as good as a MARK.
-        if (isNewest && scan.stored > CONTEXT_BYTES) {
-          this.jumpedTo = readUint32(scan.buffer, bodyAt + 8)
-        }
-      } else if (type === TOPIC && isNewest && scan.stored > 0) {
-        const hash = region.system.crc32(scan.buffer, bodyAt + 1, scan.stored - 1)
-        topics.set(scan.buffer[bodyAt]!, scan.offset, hash, salt)
+      if (scan.isAfterDamage) context.timeBase = 0
+      if (isHooked && scan.isAfterDamage) region.refused++
+      this.hasRecords = true
+      if (type === CONTEXT) this.takeContext(sequence, firstNumber, window, isNewest)
+      else if (type !== MESSAGE) this.takeRecord(type, sequence, window, isNewest)
+    }
+    this.timeBase = context.timeBase
+  }
+
+  private takeContext(
+    sequence: number,
+    firstNumber: number,
+    window: ExchangeWindow,
+    isNewest: boolean,
+  ): void {
+    const scan = this.scan
+    const context = this.context
+    const region = this.region
+    const status = context.take(scan.buffer, scan.at, sequence, scan.offset, scan.stored)
+    if (region.hooks === null) {
+      if (status < 0) region.refused++
+      // All that stood before it was complete: as good as a MARK.
+      else if (isNewest && context.next !== 0) this.jumpedTo = context.next
+    } else if (status === OK) {
+      if (scan.offset === region.headerSize && context.next !== firstNumber) {
+        // It is the header that was altered: it would shift the numbers of the messages.
+        region.refused++
+        if (isNewest) this.firstNumber = context.next
       }
+      if (window.decode(scan.buffer, context.markAt, context.markLength)) {
+        this.noteMark()
+        this.isSealed = true
+      }
+    }
+    if (status === OK && context.next !== 0 && !scan.jumpTo(context.next)) region.refused++
+  }
+
+  private noteMark(): void {
+    this.isMarked = true
+    this.markOffset = this.scan.offset
+  }
+
+  /** A record that is neither a CONTEXT nor a MESSAGE. */
+  private takeRecord(
+    type: number,
+    sequence: number,
+    window: ExchangeWindow,
+    isNewest: boolean,
+  ): void {
+    const region = this.region
+    const scan = this.scan
+    const buffer = scan.buffer
+    const bodyAt = scan.at + RECORD_HEADER
+    const salt = this.context.salt
+    const length = region.openRecord(
+      buffer,
+      scan.at,
+      sequence,
+      scan.offset,
+      type,
+      scan.stored,
+      0,
+      salt,
+      0,
+    )
+    if (length < 0) {
+      this.refusesTopics = true
+    } else if (type === MARK) {
+      if (window.decode(buffer, bodyAt, length)) this.noteMark()
+    } else if (type === TOPIC && isNewest && length > 0) {
+      const hash = region.system.crc32(buffer, bodyAt + 1, length - 1)
+      this.writer.topics.set(buffer[bodyAt]!, scan.offset, hash, salt)
     }
   }
 
-  /** Reads the MARK that `scanSector` found into the window. */
-  private loadMark(window: ExchangeWindow, sector: number, sequence: number): boolean {
+  /** With hooks: false when a needed sector was written with a key that they do not know. */
+  private knowsKeys(): boolean {
     const region = this.region
+    const ring = this.ring
     const scratch = this.scratch
-    const rest = region.sectorSize - this.markAt
-    const count = rest < scratch.length ? rest : scratch.length
     region.forgetTopic()
-    if (region.read(region.address(sector) + this.markAt, scratch, 0, count) < 0) {
-      return false
+    let sequence = ring.baseSequence
+    for (; !isBefore(ring.sequence, sequence); sequence = (sequence + 1) >>> 0) {
+      const address = region.address(ring.placeOf(sequence)) + region.headerSize
+      if (region.read(address, scratch, 0, region.contextSize) < 0) continue
+      const stored = recordLength(scratch, 0)
+      if (recordType(scratch, 0) !== CONTEXT || stored < CONTEXT_CLEAR) continue
+      if (RECORD_HEADER + stored > region.contextSize) continue
+      const key = region.keyOf(sequence, region.headerSize, CONTEXT, 0)
+      if (recordKey(region.system, scratch, 0, stored) !== key) continue
+      if (region.lacksKey(scratch[RECORD_HEADER + 8]!)) return false
     }
-    const stored = recordLength(scratch, 0)
-    if (recordType(scratch, 0) !== MARK || RECORD_HEADER + stored > count) return false
-    const key = region.keyOf(sequence, this.markAt, MARK, 0)
-    if (recordKey(region.system, scratch, 0, stored) !== key) return false
-    const length = region.openRecord(scratch, 0, sequence, this.markAt, MARK, stored, this.markSalt)
-    return length >= 0 && window.decode(scratch, RECORD_HEADER, length)
+    return true
   }
 }

@@ -1,15 +1,8 @@
 import type { ReadWriteStorage, RecordPosition, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import { ERR_HOOK, type Status } from '../status.js'
-import {
-  CONTEXT,
-  CONTEXT_BYTES,
-  RECORD_HEADER,
-  numberKey,
-  placeKey,
-  sealRecord,
-  MESSAGE,
-} from './flash-record.js'
+import { CONTEXT_CLEAR, SALT_WORDS, type StatePlace, contextBytes } from './context-layout.js'
+import { CONTEXT, RECORD_HEADER, numberKey, placeKey, sealRecord, MESSAGE } from './flash-record.js'
 import {
   HEADER_BLANK,
   HEADER_DAMAGED,
@@ -39,19 +32,25 @@ export class FlashRegion {
   readonly headerSize: number
   /** The most bytes the hooks add to a body. */
   readonly growth: number
-  /** Bytes a CONTEXT record takes. */
+  /** The most bytes a CONTEXT record takes. */
   readonly contextSize: number
   /** The header read or written last; its bytes are also used for peeks. */
   readonly header: SectorHeader
   storeId: number
-  bootSalt: number
+  /** With hooks: the salt records are written with, and the key. See `RecordContext`. */
+  readonly salt: Uint32Array
+  /** With hooks: where the newest STATE stands; a CONTEXT notes it. null: there is none. */
+  statePlace: StatePlace | null
+  /** Records that the hooks refused, or that stand where none can be, since the last mount. */
+  refused: number
   recordsWritten: number
   bytesWritten: number
   /** Sectors erased since the last boot. */
   erases: number
   /** Reads that the storage refused. Who concludes from reading compares before and after. */
   failedReads: number
-  private readonly position: RecordPosition
+  /** null without hooks. */
+  private readonly position: RecordPosition | null
   // The topic that stands in the scratch buffer which writer and reader share: its record's place.
   private heldSequence: number
   private heldOffset: number
@@ -75,10 +74,12 @@ export class FlashRegion {
     this.sectorSize = storage.eraseSize
     this.headerSize = this.padded(SECTOR_HEADER)
     this.growth = hooks === null ? 0 : hooks.growth
-    this.contextSize = this.padded(RECORD_HEADER + CONTEXT_BYTES)
+    this.contextSize = this.recordSize(contextBytes(hooks !== null, region) + this.growth)
     this.header = new SectorHeader()
     this.storeId = 0
-    this.bootSalt = 0
+    this.salt = new Uint32Array(hooks === null ? 0 : SALT_WORDS)
+    this.statePlace = null
+    this.refused = 0
     this.recordsWritten = 0
     this.bytesWritten = 0
     this.erases = 0
@@ -86,14 +87,22 @@ export class FlashRegion {
     this.heldSequence = 0
     this.heldOffset = 0
     this.heldLength = 0
-    this.position = {
-      storeId: 0,
-      bootSalt: 0,
-      region,
-      sectorSequence: 0,
-      offset: 0,
-      type: 0,
-    }
+    this.position = hooks === null ? null : noPosition(region)
+  }
+
+  /** Takes the identity of this boot. */
+  begin(storeId: number, bootSalt: number): void {
+    this.storeId = storeId
+    this.refused = 0
+    if (this.hooks === null) return
+    this.salt[0] = bootSalt
+    this.salt[1] = this.system.random()
+    this.salt[2] = this.hooks.keyId
+  }
+
+  /** With hooks: they do not have this key. 0 is no key: what says so was never hooked. */
+  lacksKey(keyId: number): boolean {
+    return this.hooks !== null && keyId !== 0 && !this.hooks.knowsKey(keyId)
   }
 
   /** True when the scratch buffer still holds the topic of this place. */
@@ -200,10 +209,12 @@ export class FlashRegion {
     number: number,
   ): number {
     let stored = length
-    if (this.hooks !== null && type !== CONTEXT) {
-      const position = this.place(sequence, offset, type, this.bootSalt)
-      stored = this.hooks.before_write(buffer, at + RECORD_HEADER, length, position)
-      if (!(stored >= 0 && stored <= length + this.growth)) return ERR_HOOK
+    if (this.hooks !== null) {
+      const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
+      const position = this.place(sequence, offset, type, number, this.salt, 0)
+      const bodyAt = at + RECORD_HEADER + clear
+      stored = clear + this.hooks.before_write(buffer, bodyAt, length - clear, position)
+      if (!(stored >= clear && stored <= length + this.growth)) return ERR_HOOK
     }
     const size = this.recordSize(stored)
     sealRecord(this.system, buffer, at, type, stored, this.keyOf(sequence, offset, type, number))
@@ -216,7 +227,7 @@ export class FlashRegion {
 
   /**
    * Undoes the hooks on the stored body behind the header at `at`, in place. Returns the length of
-   * the body or ERR_HOOK. `salt` is the boot salt in force at that place.
+   * the body or ERR_HOOK. `salts` has the salt in force at that place from `saltAt` on.
    */
   openRecord(
     buffer: Uint8Array,
@@ -225,22 +236,52 @@ export class FlashRegion {
     offset: number,
     type: number,
     stored: number,
-    salt: number,
+    number: number,
+    salts: Uint32Array,
+    saltAt: number,
   ): number {
     if (this.hooks === null) return stored
-    const position = this.place(sequence, offset, type, salt)
-    const length = this.hooks.after_read(buffer, at + RECORD_HEADER, stored, position)
-    return length >= 0 ? length : ERR_HOOK
+    const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
+    const position = this.place(sequence, offset, type, number, salts, saltAt)
+    const bodyAt = at + RECORD_HEADER + clear
+    const length = this.hooks.after_read(buffer, bodyAt, stored - clear, position)
+    if (length >= 0) return length + clear
+    this.refused++
+    return ERR_HOOK
   }
 
-  private place(sequence: number, offset: number, type: number, salt: number): RecordPosition {
-    const position = this.position
+  private place(
+    sequence: number,
+    offset: number,
+    type: number,
+    number: number,
+    salts: Uint32Array,
+    saltAt: number,
+  ): RecordPosition {
+    const position = this.position!
     position.storeId = this.storeId
-    position.bootSalt = salt
+    position.saltHigh = salts[saltAt]!
+    position.saltLow = salts[saltAt + 1]!
+    position.keyId = salts[saltAt + 2]!
     position.sectorSequence = sequence
     position.offset = offset
     position.type = type
+    position.number = type === MESSAGE || type === CONTEXT ? number : 0
     return position
+  }
+}
+
+function noPosition(region: number): RecordPosition {
+  return {
+    storeId: 0,
+    saltHigh: 0,
+    saltLow: 0,
+    region,
+    sectorSequence: 0,
+    offset: 0,
+    type: 0,
+    number: 0,
+    keyId: 0,
   }
 }
 

@@ -81,10 +81,14 @@ export class FlashRing {
     return (this.sector + count - (((this.sequence - sequence) >>> 0) % count)) % count
   }
 
-  /** Reads the header of a sector: true when it is whole and has this sequence number. */
+  /**
+   * Reads the header of a sector: true when it is whole, has this sequence number, and begins with
+   * no number that is still to come: who counts up to one would count for hours.
+   */
   readHeader(sequence: number): boolean {
     if (this.region.readOwnHeader(this.placeOf(sequence)) !== HEADER_VALID) return false
-    return this.region.header.sequence === sequence
+    const header = this.region.header
+    return header.sequence === sequence && !isBefore(this.firstNumber, header.firstNumber)
   }
 
   /**

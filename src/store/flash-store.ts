@@ -6,6 +6,7 @@ import {
   ERR_FORMAT,
   ERR_HOOK,
   ERR_IDENTITY,
+  ERR_KEY,
   ERR_LANES,
   ERR_STORAGE,
   OK,
@@ -14,6 +15,7 @@ import {
 import { ExchangeWindow, isBefore } from './exchange-window.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
+import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
 import { GroupLog } from './group-log.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import type { LaneState } from './session-state.js'
@@ -27,10 +29,6 @@ import type { LaneSpace, LaneStore, Storage } from './storage-face.js'
  * there is this client's store, and formats only a partition that is blank.
  */
 
-const SESSION_SECTORS = 2
-/** Fewer leave no room for messages beside the reserve for marks and the sector being erased. */
-const LEAST_LANE = 6
-const LEAST_SECTORS = SESSION_SECTORS + LEAST_LANE
 const LEAST_BUFFER = 512
 const DEFAULT_BUFFER = 1024
 
@@ -91,7 +89,10 @@ export class FlashStore implements Storage {
     checkGeometry(flash)
     checkRange('bufferSize', bufferSize, LEAST_BUFFER, 65536)
     checkRange('maxTopic', maxTopic, 0, 255)
-    if (hooks !== null) checkRange('hooks.growth', hooks.growth, 0, 64)
+    if (hooks !== null) {
+      checkRange('hooks.growth', hooks.growth, 0, 64)
+      checkRange('hooks.keyId', hooks.keyId, 1, 255)
+    }
     this.flash = flash
     this.system = system
     this.hooks = hooks
@@ -143,7 +144,7 @@ export class FlashStore implements Storage {
     if (kind === HEADER_FORMAT) return ERR_FORMAT
     let status = kind === HEADER_VALID ? state.load() : ERR_FOREIGN
     if (this.failedReads !== failedReads) return ERR_STORAGE
-    if (status === ERR_HOOK) return ERR_HOOK
+    if (status === ERR_HOOK || status === ERR_KEY) return status
     const isFound = status === OK
     state.recovered = false
     if (!isFound) {
@@ -159,12 +160,22 @@ export class FlashStore implements Storage {
     status = state.take(clientId, brokers, layout, this.system.random())
     if (status < 0) return status
     const storeId = sectors.region.storeId
-    sectors.region.bootSalt = salt
+    sectors.region.begin(storeId, salt)
+    state.logs = []
     for (let index = 0; index < this.lanes.length; index++) {
       const lane = this.lanes[index]!
       status = lane.flash.mount(storeId, salt, lane.window)
       if (status < 0) return status
       applyMark(lane, state.lanes[index]!)
+      if (this.hooks !== null) {
+        lane.flash.region.statePlace = sectors
+        state.logs.push(lane.flash)
+        applyEnd(lane, state.lanes[index]!)
+        const seal = lane.flash.seal
+        if (seal !== null) sectors.catchUp(seal)
+        // Neither the state nor the log is authentic: it is the key that is wrong.
+        else if (!isFound && lane.flash.region.refused > 0) return ERR_HOOK
+      }
       lane.setGroup(spaces[index]!, this.system)
     }
     // The new owner: whoever opened the store before us finds it out at its next save.
@@ -234,6 +245,19 @@ export class FlashStore implements Storage {
       if (left < least) least = left
     }
     return least
+  }
+
+  /**
+   * With hooks: signs of damage, or of a change that is not ours, since the last mount: records the
+   * hooks refused, damage between records, a log or a session state older than the other one says.
+   * None of it is used. Messages are counted and reported one by one besides.
+   */
+  get faults(): number {
+    let count = this.state.sectors.region.refused
+    for (let index = 0; index < this.lanes.length; index++) {
+      count += this.lanes[index]!.flash.region.refused
+    }
+    return count
   }
 
   private get failedReads(): number {
@@ -337,47 +361,17 @@ function applyMark(lane: FlashLane, state: LaneState): void {
   log.rewind(window.base)
 }
 
-function checkRange(name: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most && Math.floor(value) === value) return
-  throw new Error('FlashStore: ' + name + ' is ' + value + ', not ' + least + ' to ' + most)
-}
-
-function checkLane(
-  lane: LaneSpace,
-  index: number,
-  count: number,
-  sectorSize: number,
-  excess: number,
-): void {
-  if (count >= LEAST_LANE && excess <= 0) return
-  throw new Error(
-    'option "lanes[' +
-      index +
-      '].bytes" of "' +
-      lane.name +
-      '" makes ' +
-      count +
-      ' sectors of ' +
-      sectorSize +
-      ' bytes; ' +
-      (excess > 0
-        ? 'the storage has ' + excess + ' too few for all lanes'
-        : 'a lane needs ' + LEAST_LANE + ' at least'),
-  )
-}
-
-function checkPowerOfTwo(name: string, value: number, least: number, most: number): void {
-  checkRange(name, value, least, most)
-  if ((value & (value - 1)) !== 0) {
-    throw new Error('FlashStore: ' + name + ' ' + value + ' is not a power of two')
+/** The session state knows how far the log had come: a log that ends before has lost its end. */
+function applyEnd(lane: FlashLane, state: LaneState): void {
+  const log = lane.flash
+  if (state.endNumber === 0) return
+  if (isBefore(log.nextNumber, state.endNumber)) {
+    log.region.refused++
+    log.skipTo(state.endNumber)
   }
-}
-
-function checkGeometry(flash: ReadWriteStorage): void {
-  checkPowerOfTwo('eraseSize', flash.eraseSize, 512, 65536)
-  checkPowerOfTwo('writeSize', flash.writeSize, 1, 32)
-  const sectorCount = flash.capacity / flash.eraseSize
-  checkRange('capacity / eraseSize', sectorCount, LEAST_SECTORS, 1048576)
-  const blockSectors = flash.eraseBlockSize / flash.eraseSize
-  checkRange('eraseBlockSize / eraseSize', blockSectors, 1, 65536)
+  if (!isBefore(lane.window.base, state.endBase)) return
+  log.region.refused++
+  lane.window.moveBase(state.endBase)
+  log.release(state.endBase)
+  log.rewind(state.endBase)
 }

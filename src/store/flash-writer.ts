@@ -1,9 +1,7 @@
 import { ERR_FULL, ERR_HOOK, ERR_STORAGE, ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import { ExchangeWindow, WINDOW_BYTES, isBefore, numberAfter } from './exchange-window.js'
-import { writeUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
-  CONTEXT_BYTES,
   FRAGMENT,
   MARK,
   MAX_STORED,
@@ -14,6 +12,7 @@ import {
 import { BlankCheck, type FlashRegion } from './flash-region.js'
 import type { FlashRing } from './flash-ring.js'
 import { MARK_FOLLOWS } from './flash-sector.js'
+import { encodeContext } from './record-context.js'
 import { TOPIC_LIMIT, TopicTable } from './topic-table.js'
 
 /**
@@ -54,6 +53,8 @@ export class FlashWriter {
   /** Time base in force in the write sector, seconds; 0: none. */
   timeBase: number
   private newestSeconds: number
+  /** With hooks: the base that flash knows, of the newest MARK or CONTEXT. */
+  markedBase: number
   /** This boot's salt stands in the write sector. Only of use with hooks. */
   private isSalted: boolean
   private reservedSize: number
@@ -82,6 +83,7 @@ export class FlashWriter {
     this.stuckTries = 0
     this.timeBase = 0
     this.newestSeconds = 0
+    this.markedBase = 1
     this.isSalted = false
     this.reservedSize = 0
   }
@@ -93,6 +95,7 @@ export class FlashWriter {
     this.offset = offset
     this.timeBase = timeBase
     this.newestSeconds = timeBase
+    this.markedBase = window.base
     // What was erased before this boot may read blank and not hold: it is erased again.
     this.erasedAhead = 0
     this.sectorsBegun = 0
@@ -112,15 +115,11 @@ export class FlashWriter {
    * a CONTEXT with the number says so, or where it has no room the header of the next sector.
    */
   jumpTo(number: number): Status {
-    const size = this.region.recordSize(CONTEXT_BYTES + 4)
-    if (this.offset + size > this.region.sectorSize) {
+    if (this.offset + this.region.contextSize > this.region.sectorSize) {
       this.skipTo(number)
       return OK
     }
-    writeUint32(this.scratch, RECORD_HEADER + CONTEXT_BYTES, number)
-    const status = this.putContext(this.timeBase, CONTEXT_BYTES + 4)
-    if (status === OK) this.nextNumber = number
-    return status
+    return this.putContext(this.timeBase, number)
   }
 
   /** Nothing more is written to this sector. */
@@ -131,8 +130,8 @@ export class FlashWriter {
   /** The largest body that fits a sector behind everything that may stand before it. */
   private largestBody(): number {
     const region = this.region
-    const before =
-      region.headerSize + 2 * region.contextSize + region.recordSize(WINDOW_BYTES + region.growth)
+    const mark = region.hooks === null ? region.recordSize(WINDOW_BYTES) : 0
+    const before = region.headerSize + 2 * region.contextSize + mark
     const unit = region.storage.writeSize
     let room = region.sectorSize - before
     if (this.buffer.length < room) room = this.buffer.length
@@ -191,7 +190,7 @@ export class FlashWriter {
     region.system.copy(this.scratch, RECORD_HEADER + 1, source, sourceAt, length)
     const offset = this.offset
     const written = this.put(this.scratch, TOPIC, 1 + length)
-    return written < 0 ? written : topics.add(offset, hash, region.bootSalt)
+    return written < 0 ? written : topics.add(offset, hash, region.salt)
   }
 
   /** Seconds since the time base in force; stores a new one where there is none to count from. */
@@ -222,7 +221,8 @@ export class FlashWriter {
     this.region.forgetTopic()
     if (this.offset + this.saltSize() + size <= this.region.sectorSize) return this.storeMark()
     // The header of a new sector carries the base, and a MARK follows it where one is needed.
-    return this.begin(true)
+    const status = this.begin(true)
+    return status < 0 ? status : this.salt()
   }
 
   /** Erases ahead; true when something was done. */
@@ -274,7 +274,7 @@ export class FlashWriter {
     return this.salt()
   }
 
-  /** With hooks, this boot's salt stands before the first hooked record. */
+  /** With hooks, a CONTEXT with this boot's salt stands before the first other record. */
   private salt(): Status {
     return this.saltSize() > 0 ? this.writeContext(this.newestSeconds) : OK
   }
@@ -304,7 +304,8 @@ export class FlashWriter {
 
   private open(): Status {
     const region = this.region
-    const hasMarks = this.window.hasMarks()
+    // With hooks the CONTEXT that the caller puts in front of all other records has the marks.
+    const hasMarks = region.hooks === null && this.window.hasMarks()
     const flags = hasMarks ? MARK_FOLLOWS : 0
     const base = this.window.storedBase(this.nextNumber)
     const ring = this.ring
@@ -327,27 +328,39 @@ export class FlashWriter {
   }
 
   private storeMark(): Status {
-    const status = this.salt()
-    if (status < 0) return status
+    if (this.saltSize() > 0) return this.salt()
     this.region.forgetTopic()
     const length = this.window.encode(this.scratch, RECORD_HEADER, this.nextNumber)
     const written = this.put(this.scratch, MARK, length)
-    return written < 0 ? written : OK
+    if (written < 0) return written
+    this.markedBase = this.window.storedBase(this.nextNumber)
+    return OK
   }
 
   private writeContext(seconds: number): Status {
-    return this.putContext(seconds, CONTEXT_BYTES)
+    return this.putContext(seconds, this.nextNumber)
   }
 
-  private putContext(seconds: number, length: number): Status {
+  /** A CONTEXT; `next` is the number of the message behind it. */
+  private putContext(seconds: number, next: number): Status {
+    const region = this.region
     const scratch = this.scratch
-    this.region.forgetTopic()
-    writeUint32(scratch, RECORD_HEADER, this.region.hooks === null ? 0 : this.region.bootSalt)
-    writeUint32(scratch, RECORD_HEADER + 4, seconds)
+    const window = this.window
+    const before = this.nextNumber
+    const isJump = next !== before
+    region.forgetTopic()
+    // Should it fail, nothing may be written with its salt.
+    this.isSalted = false
+    this.nextNumber = next
+    const length = encodeContext(region, scratch, RECORD_HEADER, seconds, next, isJump, window)
     const written = this.put(scratch, CONTEXT, length)
-    if (written < 0) return written
+    if (written < 0) {
+      this.nextNumber = before
+      return written
+    }
     this.timeBase = seconds
     this.isSalted = true
+    this.markedBase = window.storedBase(next)
     return OK
   }
 

@@ -1,8 +1,8 @@
-import { numberAfter } from './exchange-window.js'
+import { isBefore, numberAfter } from './exchange-window.js'
 import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { PLAIN_BYTES } from './context-layout.js'
 import {
   CONTEXT,
-  CONTEXT_BYTES,
   MESSAGE,
   RECORD_HEADER,
   LAST_TYPE,
@@ -162,7 +162,7 @@ export class SectorScan {
         type >= MESSAGE && type <= LAST_TYPE && this.isIntact(offset, type, bit === 16)
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
-      if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
+      if (type === CONTEXT && this.stored > PLAIN_BYTES) {
         // It has the number of all behind it: it is put right in the buffer and looked at again.
         if (bit < 16) buffer[at] = buffer[at]! ^ flip
         else this.putRight(this.differenceAt(offset))
@@ -238,11 +238,19 @@ export class SectorScan {
     this.offset = offset
     this.nextAt = offset + this.region.recordSize(this.stored)
     if (type === MESSAGE) this.passNumber()
-    else if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
-      this.nextNumber = readUint32(this.buffer, this.at + RECORD_HEADER + CONTEXT_BYTES)
-      this.lastNumber = this.nextNumber
-    }
     return type
+  }
+
+  /**
+   * The present record, a CONTEXT, says that the next message has this number. False: it cannot be,
+   * the numbers before it are wrong. In front of all others it knows better than the header.
+   */
+  jumpTo(number: number): boolean {
+    const isFirst = this.offset === this.region.headerSize
+    if (!isFirst && isBefore(number, this.nextNumber)) return false
+    this.nextNumber = number
+    this.lastNumber = number
+    return true
   }
 
   /** The present record is message `number`: the next one has the number after it. */

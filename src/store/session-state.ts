@@ -85,6 +85,12 @@ export class LaneState {
   /** Where the mark comes from; null before the lane is in use. */
   private window: ExchangeWindow | null
   private log: OutgoingLog | null
+  /**
+   * With hooks: how far the log had come when the state was stored, the number of its next message
+   * and the base it had on flash. A log that says less has lost its end. 0: not known.
+   */
+  endNumber: number
+  endBase: number
 
   constructor() {
     this.dropped = new Uint32Array(DROPPED_REASONS)
@@ -92,6 +98,8 @@ export class LaneState {
     this.markLength = 0
     this.markSector = 0
     this.markOffset = 0
+    this.endNumber = 0
+    this.endBase = 0
     this.isUnsaved = false
     this.window = null
     this.log = null
@@ -124,6 +132,8 @@ export class LaneState {
   clear(): void {
     this.dropped.fill(0)
     this.markLength = 0
+    this.endNumber = 0
+    this.endBase = 0
   }
 }
 

@@ -41,15 +41,24 @@ const KEY_HOME = 5
 const KEY_DROPPED = 6
 const KEY_LANES = 7
 const KEY_MARKS = 8
+const KEY_ENDS = 9
 /** Items of a session in its array. */
 const SESSION_ITEMS = 3
+/** Bytes of a log's end: number of its next message, base. */
+const END_BYTES = 8
 /** More than a store can have are not read. */
 const STORED_LANES = 8
 const STORED_BROKERS = 4
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
-const FIXED_BYTES = 28
-/** The same for each lane: counters, and the mark with its head and place. */
-const LANE_BYTES = 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES
+const FIXED_BYTES = 32
+/** The same for each lane: counters, the mark with its head and place, the log's end. */
+const LANE_BYTES = 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES + END_BYTES
+
+/** How far a log has come: `LaneState`. */
+export interface LogEnd {
+  readonly nextNumber: number
+  readonly markedBase: number
+}
 
 export class SessionStore extends SessionState {
   /** Who the store belongs to, as found by `load` or given to `take`. */
@@ -62,6 +71,8 @@ export class SessionStore extends SessionState {
   /** True when the session state was unreadable and was made anew around the messages. */
   recovered: boolean
   readonly sectors: StateSectors
+  /** With hooks each state notes how far the logs of the lanes have come. Set by `FlashStore`. */
+  logs: LogEnd[]
   private readonly cursor: CborCursor
   private clientBytes: Uint8Array
   private brokersBytes: Uint8Array
@@ -80,6 +91,7 @@ export class SessionStore extends SessionState {
     this.owner = 0
     this.recovered = false
     this.sectors = new StateSectors(storage, system, hooks, buffer)
+    this.logs = []
     this.cursor = new CborCursor(buffer)
     this.clientBytes = new Uint8Array(0)
     this.brokersBytes = new Uint8Array(0)
@@ -136,7 +148,8 @@ export class SessionStore extends SessionState {
 
   /** Writes the map and returns its bytes. */
   private encode(target: Uint8Array, targetAt: number): number {
-    let at = writeCborHead(target, targetAt, CBOR_MAP, 8)
+    const logs = this.sectors.region.hooks === null ? 0 : this.logs.length
+    let at = writeCborHead(target, targetAt, CBOR_MAP, logs > 0 ? 9 : 8)
     at = this.writeString(target, at, KEY_CLIENT, this.clientBytes)
     at = this.writeString(target, at, KEY_BROKERS, this.brokersBytes)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_OWNER)
@@ -151,7 +164,8 @@ export class SessionStore extends SessionState {
       at = writeSet(target, at, session.inbound)
       at = writeSet(target, at, session.owed)
     }
-    return this.writeLanes(target, at) - targetAt
+    at = this.writeLanes(target, at)
+    return (logs > 0 ? writeEnds(target, at, this.logs) : at) - targetAt
   }
 
   private writeLanes(target: Uint8Array, targetAt: number): number {
@@ -191,7 +205,7 @@ export class SessionStore extends SessionState {
   }
 
   private readValue(cursor: CborCursor, key: number, source: Uint8Array): boolean {
-    if (key < KEY_CLIENT || key > KEY_MARKS) return cursor.skip()
+    if (key < KEY_CLIENT || key > KEY_ENDS) return cursor.skip()
     if (!cursor.next()) return false
     const major = cursor.major
     const value = cursor.value
@@ -206,6 +220,7 @@ export class SessionStore extends SessionState {
     }
     if (key === KEY_SESSIONS)
       return major === CBOR_ARRAY && this.readSessions(cursor, value, source)
+    if (key === KEY_ENDS) return major === CBOR_BYTES && this.readEnds(cursor, source)
     if (key === KEY_MARKS) return major === CBOR_ARRAY && this.readMarks(cursor, value, source)
     if (key === KEY_DROPPED) return major === CBOR_ARRAY && this.readDropped(cursor, value)
     if (major !== CBOR_UNSIGNED) return false
@@ -238,6 +253,20 @@ export class SessionStore extends SessionState {
     return true
   }
 
+  private readEnds(cursor: CborCursor, source: Uint8Array): boolean {
+    const end = cursor.at + cursor.value
+    this.setCounts(Math.min(STORED_LANES, Math.floor(cursor.value / END_BYTES)), 0)
+    for (let lane = 0; cursor.at + END_BYTES <= end; lane++) {
+      const state = this.lanes[lane]
+      if (state !== undefined) {
+        state.endNumber = readUint32(source, cursor.at)
+        state.endBase = readUint32(source, cursor.at + 4)
+      }
+      cursor.at += END_BYTES
+    }
+    return cursor.at === end
+  }
+
   private readMarks(cursor: CborCursor, count: number, source: Uint8Array): boolean {
     this.setCounts(Math.min(STORED_LANES, count), 0)
     for (let index = 0; index < count; index++) {
@@ -247,6 +276,17 @@ export class SessionStore extends SessionState {
     }
     return true
   }
+}
+
+function writeEnds(target: Uint8Array, targetAt: number, logs: LogEnd[]): number {
+  let at = writeCborHead(target, targetAt, CBOR_UNSIGNED, KEY_ENDS)
+  at = writeCborHead(target, at, CBOR_BYTES, logs.length * END_BYTES)
+  for (let lane = 0; lane < logs.length; lane++) {
+    writeUint32(target, at, logs[lane]!.nextNumber)
+    writeUint32(target, at + 4, logs[lane]!.markedBase)
+    at += END_BYTES
+  }
+  return at
 }
 
 /** UTF-8 of a text that the options have checked. */

@@ -1,12 +1,14 @@
 import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
-import { ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_HOOK, ERR_KEY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { isBefore } from './exchange-window.js'
-import { readUint32, writeUint32 } from '../codec/bytes.js'
-import { CONTEXT, CONTEXT_BYTES, RECORD_HEADER, STATE } from './flash-record.js'
+import { readUint32 } from '../codec/bytes.js'
+import { CONTEXT, RECORD_HEADER, STATE } from './flash-record.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { HEADER_BLANK, HEADER_DAMAGED, HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { ERASE_TRIES } from './flash-writer.js'
+import type { StatePlace } from './context-layout.js'
+import { encodeContext, readSalt } from './record-context.js'
 import { SectorScan } from './sector-scan.js'
 
 /**
@@ -17,8 +19,10 @@ import { SectorScan } from './sector-scan.js'
 
 const SECTORS = 2
 
-export class StateSectors {
+export class StateSectors implements StatePlace {
   readonly region: FlashRegion
+  /** The salt in force where the newest state stands. */
+  private readonly salt: Uint32Array
   readonly scan: SectorScan
   /** The buffer a record is built in, its body behind RECORD_HEADER bytes. Made by `holdsState`. */
   record: Uint8Array
@@ -30,7 +34,8 @@ export class StateSectors {
   private isSalted: boolean
   /** Where the newest state stands, and its check; sector -1: there is none. */
   private stateSector: number
-  private stateAt: number
+  stateSequence: number
+  stateAt: number
   private stateCheck: number
   /** True while nothing but blank flash is expected at `offset`. */
   private isOpen: boolean
@@ -42,6 +47,7 @@ export class StateSectors {
     buffer: Uint8Array,
   ) {
     this.region = new FlashRegion(storage, system, hooks, 0, 0, SECTORS)
+    this.salt = new Uint32Array(this.region.salt.length)
     this.scan = new SectorScan(this.region, buffer, new BlankCheck(this.region, buffer))
     this.record = new Uint8Array(0)
     this.blankCheck = null
@@ -50,6 +56,7 @@ export class StateSectors {
     this.offset = 0
     this.isSalted = false
     this.stateSector = -1
+    this.stateSequence = 0
     this.stateAt = 0
     this.stateCheck = 0
     this.isOpen = false
@@ -80,6 +87,8 @@ export class StateSectors {
     this.isOpen = false
     this.isSalted = false
     this.stateSector = -1
+    this.stateSequence = 0
+    this.stateAt = 0
     for (let sector = 0; sector < SECTORS; sector++) {
       const kind = region.readHeader(sector)
       if (kind === HEADER_VALID && header.region === region.region) {
@@ -100,7 +109,8 @@ export class StateSectors {
 
   /**
    * Finds the newest state and leaves its body open in the scan. Returns its bytes, ERR_CORRUPT
-   * when there is none, ERR_HOOK when `after_read` refuses the newest one.
+   * when there is none, ERR_HOOK when `after_read` refuses the newest one, or when there are no
+   * hooks and it needs some, ERR_KEY when they do not know its key.
    */
   findState(): number {
     const region = this.region
@@ -120,19 +130,30 @@ export class StateSectors {
     this.isOpen = false
   }
 
+  /** The log has seen a newer state than `findState` did: what follows must be newer than both. */
+  catchUp(seen: StatePlace): void {
+    const sequence = seen.stateSequence
+    if (
+      sequence === this.stateSequence
+        ? seen.stateAt <= this.stateAt
+        : isBefore(sequence, this.stateSequence)
+    ) {
+      return
+    }
+    this.region.refused++
+    this.close()
+    if (isBefore(this.sequence, sequence)) this.sequence = sequence
+  }
+
   private scanSector(sector: number, sequence: number, isNewest: boolean): number {
     const scan = this.scan
     const region = this.region
-    let salt = 0
-    let stateSalt = 0
+    const salt = this.salt
     let stateAt = 0
     let stateCount = 0
     scan.start(sector, sequence, 1, region.sectorSize)
     for (let type = scan.next(); type > 0; type = scan.next()) {
-      if (type === CONTEXT && scan.stored === CONTEXT_BYTES) {
-        salt = readUint32(scan.buffer, scan.at + RECORD_HEADER)
-      } else if (type === STATE) {
-        stateSalt = salt
+      if (type === STATE) {
         stateAt = scan.offset
         stateCount++
       }
@@ -144,12 +165,21 @@ export class StateSectors {
     if (stateCount === 0) return ERR_CORRUPT
     // The scan has gone past it: go there once more, so that it stands in the buffer.
     scan.start(sector, sequence, 1, region.sectorSize)
-    while (scan.next() > 0 && scan.offset !== stateAt) continue
+    salt.fill(0)
+    for (let type = scan.next(); type > 0 && scan.offset !== stateAt; type = scan.next()) {
+      if (type !== CONTEXT) continue
+      if (region.hooks === null) return ERR_HOOK
+      // Authentic or not: the state is, under the right one alone.
+      readSalt(salt, scan.buffer, scan.at + RECORD_HEADER)
+    }
     if (scan.offset !== stateAt) return ERR_CORRUPT
+    if (region.hooks !== null && region.lacksKey(salt[2]!)) return ERR_KEY
     this.stateSector = sector
+    this.stateSequence = sequence
     this.stateAt = stateAt
     this.stateCheck = readUint32(scan.buffer, scan.at)
-    return region.openRecord(scan.buffer, scan.at, sequence, stateAt, STATE, scan.stored, stateSalt)
+    const stored = scan.stored
+    return region.openRecord(scan.buffer, scan.at, sequence, stateAt, STATE, stored, 0, salt, 0)
   }
 
   /**
@@ -189,6 +219,7 @@ export class StateSectors {
     const written = this.put(type, length)
     if (written < 0) return written
     this.stateSector = this.sector
+    this.stateSequence = this.sequence
     this.stateAt = at
     this.stateCheck = readUint32(this.record, 0)
     return OK
@@ -218,9 +249,8 @@ export class StateSectors {
   }
 
   private writeSalt(): Status {
-    writeUint32(this.record, RECORD_HEADER, this.region.bootSalt)
-    writeUint32(this.record, RECORD_HEADER + 4, 0)
-    const written = this.put(CONTEXT, CONTEXT_BYTES)
+    const length = encodeContext(this.region, this.record, RECORD_HEADER, 0, 0, false, null)
+    const written = this.put(CONTEXT, length)
     if (written < 0) return written
     this.isSalted = true
     return OK

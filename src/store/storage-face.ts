@@ -33,6 +33,8 @@ export interface Storage {
   readonly storeId: number
   /** Whom the store belongs to, in words: client identifier and brokers. */
   readonly identity: string
+  /** Signs of damage, or of a change that is not ours, since `mount`. 0 without hooks. */
+  readonly faults: number
   /** The lanes the store was made for, in words. */
   readonly layout: string
   /**

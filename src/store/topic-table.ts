@@ -1,3 +1,4 @@
+import { SALT_WORDS } from './context-layout.js'
 import { RECORD_HEADER, TOPIC, recordKey, recordLength, recordType } from './flash-record.js'
 import type { FlashRegion } from './flash-region.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
@@ -21,7 +22,7 @@ export class TopicTable {
   /** Offset of the TOPIC record by number - 1; 0: none. */
   private readonly offsets: Uint16Array
   private readonly hashes: Uint32Array
-  /** The boot salt in force there. */
+  /** With hooks: the salt in force there. */
   private readonly salts: Uint32Array
   /** The topic loaded last: where it is in the scratch buffer. */
   readonly topicAt: number
@@ -34,7 +35,7 @@ export class TopicTable {
     this.count = 0
     this.offsets = new Uint16Array(TOPIC_LIMIT)
     this.hashes = new Uint32Array(TOPIC_LIMIT)
-    this.salts = new Uint32Array(TOPIC_LIMIT)
+    this.salts = new Uint32Array(region.salt.length * TOPIC_LIMIT)
     this.topicAt = RECORD_HEADER + 1
     this.topicLength = 0
   }
@@ -46,17 +47,17 @@ export class TopicTable {
   }
 
   /** Takes the next number for a topic written at `offset`. */
-  add(offset: number, hash: number, salt: number): number {
+  add(offset: number, hash: number, salt: Uint32Array): number {
     this.set(this.count + 1, offset, hash, salt)
     return this.count
   }
 
   /** Notes where the topic `number` stands. */
-  set(number: number, offset: number, hash: number, salt: number): void {
+  set(number: number, offset: number, hash: number, salt: Uint32Array): void {
     if (number < 1 || number > TOPIC_LIMIT) return
     this.offsets[number - 1] = offset
     this.hashes[number - 1] = hash
-    this.salts[number - 1] = salt
+    if (this.salts.length > 0) this.salts.set(salt, (number - 1) * SALT_WORDS)
     if (number > this.count) this.count = number
   }
 
@@ -100,8 +101,18 @@ export class TopicTable {
     if (recordType(scratch, 0) !== TOPIC || RECORD_HEADER + stored > most) return ERR_CORRUPT
     const key = recordKey(region.system, scratch, 0, stored)
     if (key !== region.keyOf(sequence, offset, TOPIC, 0)) return ERR_CORRUPT
-    const salt = this.salts[number - 1]!
-    const length = region.openRecord(scratch, 0, sequence, offset, TOPIC, stored, salt)
+    const saltAt = (number - 1) * SALT_WORDS
+    const length = region.openRecord(
+      scratch,
+      0,
+      sequence,
+      offset,
+      TOPIC,
+      stored,
+      0,
+      this.salts,
+      saltAt,
+    )
     if (length < 1 || scratch[RECORD_HEADER] !== number) return ERR_CORRUPT
     this.topicLength = length - 1
     region.holdTopic(sequence, offset, length - 1)

@@ -30,7 +30,7 @@ export function projectFolder(): string {
 }
 
 /** Where an import of the client's public names leads: what the firmware's imports end in. */
-const LIBRARY = /(^holdfast(\/storage)?|src\/(index|storage)\.js)$/
+const LIBRARY = /(^holdfast(\/storage|\/encryption)?|(src\/(index|storage)|hal\/encryption)\.js)$/
 /** The global that the library in ROM is. */
 const ROM_NAME = 'Holdfast'
 
@@ -73,13 +73,15 @@ const fromProject: esbuild.Plugin = {
 }
 
 /**
- * Builds what a board has in ROM: the client with storage, as Moddable's manifest preloads it. A
- * source map goes beside it (`.map`), for what exceptions say.
+ * Builds what a board has in ROM: the client with storage, as Moddable's manifest preloads it, and
+ * the hooks for encryption. A source map goes beside it (`.map`), for what exceptions say.
  */
 export async function bundleLibrary(outfile: string): Promise<void> {
   await build({
     stdin: {
-      contents: "export * from './index.ts'\nexport * from './storage.ts'",
+      contents:
+        "export * from './index.ts'\nexport * from './storage.ts'\n" +
+        "export * from '../hal/encryption.ts'",
       resolveDir: path.join(projectFolder(), 'src'),
     },
     outfile,
@@ -119,7 +121,9 @@ export async function bundleApplication(
     stdin: { contents, resolveDir, sourcefile: 'simulator.ts' },
     outfile,
     sourcemap: 'external',
-    plugins: isClientInRom ? [fromRom(/^holdfast(\/storage)?$/), fromProject] : [fromProject],
+    plugins: isClientInRom
+      ? [fromRom(/^holdfast(\/storage|\/encryption)?$/), fromProject]
+      : [fromProject],
     // Places are told as the user would write them.
     absWorkingDir: userFolder(),
   })

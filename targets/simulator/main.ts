@@ -70,9 +70,10 @@ async function simulate(options: SimulatorOptions): Promise<number> {
   const engine = await chooseEngine(options.engine, say)
   const board = makeBoard(engine, folder, options)
   scenario = new Scenario(options, board, tell)
+  const encrypted = options.encrypt ? 'encrypted, ' : ''
   say(
     `${options.messages} messages, ${options.powerCuts} power cuts, MQTT ` +
-      `${options.protocol === 5 ? '5' : '3.1.1'}, seed ${options.seed} ` +
+      `${options.protocol === 5 ? '5' : '3.1.1'}, ${encrypted}seed ${options.seed} ` +
       `(again with --seed ${options.seed})`,
   )
   await bundleFirmware(sensorPath(), board.bundle, engine.hasRom)

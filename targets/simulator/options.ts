@@ -21,6 +21,7 @@ runs firmware of yours instead, until Ctrl-C.
   --engine NAME      what the device runs on: xs, node, or auto (default): xs if it can be built
   --cut-at N[:BITS]  cuts the power of the first boot in flash operation N; BITS, a seed, decides
                      which bits it reaches
+  --encrypt          what is on flash is encrypted with ChaCha20-Poly1305
   --creation LIST    another heap for XS than an ESP32's, as in chunk=40000,heap=3000,stack=512
   --app FILE         your application, a file that exports start(board); like targets/sensor.ts
   --image FILE       with --app: a flash image that stays for the next run
@@ -38,7 +39,7 @@ const DEFAULT_CUTS = 4
 /** Of the messages: a first cut behind this share leaves too few operations for the later ones. */
 const CUT_SHARE = 0.6
 /** What plans or judges the night: an application has none. */
-const NIGHT_ONLY = ['messages', 'power-cuts', 'seed', 'json'] as const
+const NIGHT_ONLY = ['messages', 'power-cuts', 'seed', 'encrypt', 'json'] as const
 
 export class UsageError extends Error {}
 
@@ -48,6 +49,8 @@ export interface SimulatorOptions {
   seed: number
   /** '' for the embedded broker. */
   broker: string
+  /** Hooks that encrypt, with a key of this run. */
+  encrypt: boolean
   protocol: 4 | 5
   engine: EngineChoice
   /** In the first boot; operation 0: as the plan wants, and none for an application. */
@@ -105,6 +108,7 @@ export function parseOptions(args: string[]): SimulatorOptions {
     app,
     image: values.image ?? '',
     broker,
+    encrypt: values.encrypt ?? false,
     protocol: protocol === '5' ? 5 : 4,
     engine,
     json: values.json ?? false,
@@ -123,6 +127,7 @@ function read(args: string[]) {
         seed: { type: 'string' },
         broker: { type: 'string' },
         protocol: { type: 'string' },
+        encrypt: { type: 'boolean' },
         engine: { type: 'string', default: 'auto' },
         'cut-at': { type: 'string' },
         creation: { type: 'string' },

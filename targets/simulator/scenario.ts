@@ -194,7 +194,7 @@ export class Scenario {
   }
 
   private config(boot: PlannedBoot): string {
-    const { messages, protocol, seed } = this.options
+    const { messages, protocol, seed, encrypt } = this.options
     const config: SensorConfig = {
       broker: this.proxy!.url,
       clientId: this.deviceId,
@@ -206,6 +206,7 @@ export class Scenario {
       burst: Math.ceil(messages / TICKS),
       tickMs: TICK_MS,
       waitsForBroker: boot.waitsForBroker,
+      encrypt,
     }
     return JSON.stringify(config)
   }

@@ -243,7 +243,7 @@ for (const protocol of [4, 5]) {
 
     it('a hook that fails leaves no byte written, and publish failed', () => {
       const flash = board()
-      const hooks = { growth: 0, fails: false } as any
+      const hooks = { growth: 0, keyId: 1, knowsKey: () => true, fails: false } as any
       hooks.before_write = (_: Uint8Array, __: number, length: number) =>
         hooks.fails ? -1 : length
       hooks.after_read = (_: Uint8Array, __: number, length: number) => length

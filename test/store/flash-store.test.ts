@@ -265,6 +265,8 @@ test('another key is refused as such, and a failing hook writes nothing', () => 
   const image = Buffer.from(flash.bytes)
   const refusing: StorageHooks = {
     growth: 4,
+    keyId: 1,
+    knowsKey: () => true,
     before_write: () => ERR_HOOK,
     after_read: () => ERR_HOOK,
   }

@@ -79,7 +79,7 @@ test('TOPIC, CONTEXT, MESSAGE and MARK stand one behind the other as section 4 h
     expected += bytes + 'ff'.repeat((4 - ((bytes.length / 2) & 3)) & 3)
   }
   add(3, '01' + topic.toString('hex'), 0)
-  add(4, '00000000' + uint32(1700000000), 0)
+  add(4, uint32(1700000000), 0)
   add(1, '5152', 1)
   add(1, '', 2)
   add(2, '00000001' + '06', 0)

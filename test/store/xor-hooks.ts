@@ -4,15 +4,20 @@ import { ERR_HOOK } from '../../src/status.js'
 /** Hooks fast enough for many cuts: a key stream by position, and a four-byte sum behind it. */
 export class XorHooks implements StorageHooks {
   readonly growth = 4
+  readonly keyId = 1
   /** Every position `before_write` has seen: none may come twice. */
   readonly seen = new Set<string>()
   repeated = 0
   fails = false
 
+  knowsKey(keyId: number): boolean {
+    return keyId === 1
+  }
+
   before_write(buffer: Uint8Array, at: number, length: number, position: RecordPosition): number {
     if (this.fails) return ERR_HOOK
-    const { bootSalt, region, sectorSequence, offset } = position
-    const name = `${bootSalt}.${region}.${sectorSequence}.${offset}`
+    const { saltHigh, saltLow, region, sectorSequence, offset } = position
+    const name = `${saltHigh}.${saltLow}.${region}.${sectorSequence}.${offset}`
     if (this.seen.has(name)) this.repeated++
     this.seen.add(name)
     let sum = this.mix(position)
@@ -32,9 +37,11 @@ export class XorHooks implements StorageHooks {
   }
 
   private mix(position: RecordPosition): number {
-    const { storeId, bootSalt, region, sectorSequence, offset, type } = position
-    let mixed = 17
-    for (const part of [storeId, bootSalt, region, sectorSequence, offset, type]) {
+    const { storeId, saltHigh, saltLow, region, sectorSequence, offset } = position
+    const { type, number, keyId } = position
+    let mixed = keyId
+    const parts = [storeId, saltHigh, saltLow, region, sectorSequence, offset, type, number]
+    for (const part of parts) {
       mixed = Math.imul(mixed ^ part, 0x01000193)
     }
     return mixed

@@ -12,11 +12,13 @@ export const LEFT_OUT: Record<string, string> = {
   'store/cbor.test.ts': 'its oracle cbor-x needs functions with names, which a device has not',
   'store/flash-store.test.ts': 'reads CBOR with cbor-x, as above',
   'store/heap.test.ts': 'samples the heap of V8 (node:inspector); bench/alloc counts on XS',
+  'store/encryption.test.ts': 'its AES and SHA-256 are those of node:crypto',
   'session/failures-long.test.ts': 'measures the heap of V8 (node:v8, node:vm)',
 }
 
 /** Files that run when they are named, and not without: the interpreter takes minutes for them. */
 export const SLOW: Record<string, string> = {
+  'store/encryption-attacks.test.ts': 'minutes: thousands of images, each mounted and decrypted',
   'store/cuts.test.ts': 'minutes; session/power-cut and store/random cut the power here too',
 }
 

@@ -4,6 +4,7 @@
  * line by line (ledger.ts has the list), what it does. Knows the client and `device`, no engine.
  */
 import { ERR_FULL, MqttClient, statusText } from '../../../src/index.js'
+import { chacha20poly1305Hooks } from '../../../hal/encryption.js'
 import { FlashStore } from '../../../src/storage.js'
 import type { Device } from '../device.js'
 import { readingPayload, readingQos, readingTopic } from './reading.js'
@@ -26,15 +27,24 @@ export interface SensorConfig {
   tickMs: number
   /** Take the first reading after the first connection of this boot. */
   waitsForBroker: boolean
+  /** Encrypt what is on flash. */
+  encrypt: boolean
 }
 
 declare const device: Device
 
 const config = JSON.parse(device.config) as SensorConfig
+/** The same at each boot. A device keeps its key where nobody reads it, and not in its firmware. */
+function hooks() {
+  const key = new Uint8Array(32)
+  for (let index = 0; index < 32; index++) key[index] = config.seed >>> (index & 31)
+  return { hooks: chacha20poly1305Hooks(key) }
+}
+
 const client = new MqttClient({
   system: device.system,
   transport: device.transport,
-  storage: new FlashStore(device.storage, device.system),
+  storage: new FlashStore(device.storage, device.system, config.encrypt ? hooks() : {}),
   broker: config.broker,
   clientId: config.clientId,
   protocol: config.protocol,
