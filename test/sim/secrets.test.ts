@@ -3,7 +3,6 @@
  * really used (a broker checks it); then all that came out is searched for it, in several codings.
  * Knows nothing of how the secrets are kept.
  */
-import { Authentication } from '../../src/session/authentication.js'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
@@ -16,6 +15,7 @@ import { inspect } from 'node:util'
 import { FileFlash, NodeSystem, run, TcpTransport, type TlsOptions } from '../../hal/node/index.js'
 import { WsTransport } from '../../hal/node/ws-transport.js'
 import { ERR_REFUSED, MqttClient, type ClientOptions, type EventName } from '../../src/index.js'
+import { Authentication } from '../../src/session/authentication.js'
 import { FlashStore } from '../../src/storage.js'
 import type { Transport } from '../../hal/transport.js'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
@@ -47,6 +47,7 @@ const EVENTS: EventName[] = [
   'message.dropped',
   'message.received',
   'storage.failed',
+  'client.authenticated',
 ]
 
 /** The ways in which a secret could stand somewhere. */
