@@ -1,6 +1,6 @@
 import type { Status } from '../src/status.js'
 
-/** Where a broker is and how to reach it; `parseBroker` in `src/options.ts` makes one of a URL. */
+/** Where a broker is and how to reach it; `src/broker-url.ts` makes one of a URL. */
 export interface BrokerAddress {
   readonly host: string
   readonly port: number

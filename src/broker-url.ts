@@ -4,16 +4,16 @@
 import { fail, text } from './checks.js'
 import { type BrokerAddress, TCP_SCHEMES, type Transport } from '../hal/transport.js'
 
-/** The list of brokers, of one or several, each once. */
+/** The list of brokers, of one or several, each once. No URL is shown before it is checked. */
 export function brokerUrls(broker: string | undefined, brokers: string[] | undefined): string[] {
   if (brokers === undefined) return [text(broker, 'broker')]
-  if (broker !== undefined) fail('broker', broker, 'left out with brokers')
+  if (broker !== undefined) fail('broker', 'given', 'left out with brokers')
   if (!(brokers.length >= 2 && brokers.length <= 4)) {
     fail('brokers', brokers.length + ' of them', '2 to 4; one is given as broker')
   }
   for (let index = 0; index < brokers.length; index++) {
     const url = text(brokers[index], 'brokers')
-    if (brokers.indexOf(url) !== index) fail('brokers', url + ' twice', 'each once')
+    if (brokers.indexOf(url) !== index) fail('brokers', 'one twice', 'each once')
   }
   return brokers.slice(0)
 }
@@ -32,7 +32,10 @@ export function parseBrokers(urls: string[], transport: Transport): BrokerAddres
   return brokers
 }
 
-/** Takes `mqtt://host:port` apart. Throws for anything else, and for credentials in it. */
+/**
+ * Takes `mqtt://host:port` or `ws://host:port/path` apart, and the same with an s for TLS. Throws
+ * for anything else, and for what may hold a secret: a URL is shown, and kept on flash.
+ */
 export function parseBroker(url: string): BrokerAddress {
   if (/[@?#]/.test(url)) {
     fail('broker', '(not shown)', 'without @, ? and #: credentials are options of their own')

@@ -3,7 +3,6 @@
  * really used (a broker checks it); then all that came out is searched for it, in several codings.
  * Knows nothing of how the secrets are kept.
  */
-import { Authentication } from '../../src/session/authentication.js'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
@@ -16,6 +15,7 @@ import { inspect } from 'node:util'
 import { FileFlash, NodeSystem, run, TcpTransport, type TlsOptions } from '../../hal/node/index.js'
 import { WsTransport } from '../../hal/node/ws-transport.js'
 import { ERR_REFUSED, MqttClient, type ClientOptions, type EventName } from '../../src/index.js'
+import { Authentication } from '../../src/session/authentication.js'
 import { FlashStore } from '../../src/storage.js'
 import type { Transport } from '../../hal/transport.js'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
@@ -47,6 +47,7 @@ const EVENTS: EventName[] = [
   'message.dropped',
   'message.received',
   'storage.failed',
+  'client.authenticated',
 ]
 
 /** The ways in which a secret could stand somewhere. */
@@ -313,7 +314,11 @@ function clientTests(certificates: Certificates): void {
     record.refusal(() => make({ ...credentials, protocol: 4, password: PASSWORD + '\ud800' }))
     record.refusal(() => make({ ...credentials, sendBufferSize: 64, clientId: 'x'.repeat(50) }))
     record.refusal(() => make({ ...credentials, passwd: PASSWORD }))
-    record.refusal(() => make({ broker: `mqtt://${USERNAME}:${PASSWORD}@localhost` }))
+    const inUrl = `mqtt://${USERNAME}:${PASSWORD}@localhost`
+    record.refusal(() => make({ broker: inUrl }))
+    record.refusal(() => make({ broker: inUrl, brokers: ['mqtt://a', 'mqtt://b'] }))
+    record.refusal(() => make({ broker: undefined, brokers: [inUrl, inUrl] }))
+    record.refusal(() => make({ broker: undefined, brokers: ['mqtt://a', inUrl] }))
     record.refusal(() => make({ broker: `https://${USERNAME}:${PASSWORD}@localhost` }))
     record.refusal(() => make({ broker: `wss://localhost/mqtt?token=${TOKEN}` }))
     record.refusal(() => make({ connectProperties: { receiveMaximum: TOKEN } }))
@@ -366,7 +371,7 @@ for (const engine of engines) {
     const image = `${engine}.img`
     const args = ['--app', 'app.ts', '--engine', engine, '--image', image, '--cut-at', '6:3']
     const env = { ...process.env, INIT_CWD: folder }
-    const run = spawnSync(process.execPath, [main, ...args], { cwd: folder, env, timeout: 60_000 })
+    const run = spawnSync(process.execPath, [main, ...args], { cwd: folder, env, timeout: 300_000 })
     const printed = Buffer.concat([run.stdout, run.stderr])
     assert.equal(run.status, 1, String(printed))
     assert.match(String(printed), /power cut in flash operation 6[^]*uncaught exception: .*the end/)
