@@ -2,53 +2,34 @@
  * A device of the simulated world: a flash chip that outlives its power cuts, and at each boot a
  * new client on it. It drives the client as a target does, publishes, and tells the ledger.
  */
-import { recount } from '../session/recount.js'
 import { ManualSystem, NorFlash, PowerCut, type Tear } from '../../hal/memory/index.js'
-import { MqttClient, type ClientOptions, type PublishOptions } from '../../src/index.js'
+import { MqttClient, type PublishOptions } from '../../src/index.js'
+import { makeLanes } from '../../src/lanes.js'
 import { FlashStore } from '../../src/storage.js'
 import { XorHooks } from '../store/xor-hooks.js'
 import type { BrokerWitness, WorldBroker } from './world-broker.js'
 import { type Chance, type EventQueue, violate } from './world-clock.js'
-import { type InMessage, Ledger, payloadOf, seqOf } from './world-ledger.js'
+import type { DeviceConfig } from './world-config.js'
+import { lanesOf } from './world-lanes.js'
+import { type InMessage, Ledger, type OutMessage, payloadOf, seqOf } from './world-ledger.js'
 import { Monitor } from './world-monitor.js'
 import { WorldTransport } from './world-network.js'
+import { BUSY_MS, Watch } from './world-watch.js'
 import type { WirePacket } from './world-wire.js'
 
-/** The longest that a device is busy with other things, milliseconds. */
-const BUSY_MS = 400
 /** The time a poll takes, milliseconds. */
 const STEP_MS = 0.01
 /** Polls that may follow each other at once. */
 const SPIN_LIMIT = 3000
 /** Flash reads in one poll or publish. */
 const READ_LIMIT = 20000
-/** Inbound QoS 2 identifiers that a client remembers at the most. */
-const INBOUND_LIMIT = 64
 const TEARS: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
-
-export interface DeviceConfig {
-  protocol: number
-  sectorCount: number
-  eraseSize: number
-  writeSize: number
-  hasHooks: boolean
-  /** Number of the first message and the first sector: near the wrap-around, or 1. */
-  firstNumber: number
-  firstSequence: number
-  /** Milliseconds from a boot until the wall clock is known; -1: never. */
-  wallAfterMs: number
-  largestPayload: number
-  /** One message in so many expires; 0: none. */
-  expiringOneIn: number
-  publishEveryMs: number
-  latencyMs: number
-  client: Partial<ClientOptions>
-}
 
 export class Device implements BrokerWitness {
   readonly name: string
   readonly ledger: Ledger
   readonly monitor: Monitor
+  readonly watch: Watch
   readonly flash: NorFlash
   readonly config: DeviceConfig
   client: MqttClient | null = null
@@ -58,7 +39,6 @@ export class Device implements BrokerWitness {
   private readonly broker: WorldBroker
   private readonly hooks = new XorHooks()
   private system = new ManualSystem(1)
-  private store: FlashStore | null = null
   private transport: WorldTransport | null = null
   private bootedAt = 0
   private busyUntil = 0
@@ -67,6 +47,12 @@ export class Device implements BrokerWitness {
   private spins = 0
   private handedOverNow: InMessage[] = []
   private downMs = 0
+  /** The message that `publish` was called with and has not returned from. */
+  private publishing: OutMessage | null = null
+  /** It was reported as kept before `publish` returned. */
+  private isKeptNow = false
+  /** The application has stopped the client since it asked for a sleep. */
+  private wasStopped = false
 
   constructor(
     name: string,
@@ -87,14 +73,16 @@ export class Device implements BrokerWitness {
       writeSize: config.writeSize,
       eraseBlockSize: config.eraseSize * (chance.oneIn(2) ? 1 : 4),
     })
-    this.ledger = new Ledger({
+    const lanes = lanesOf(config.lanes, options)
+    const rules = {
       // A broker that keeps no session promises nothing beyond the connection: it may repeat.
       mayRepeat: options.sessionLost !== 'discard' || broker.config.sessionExpirySeconds === 0,
       isRepublishing: options.sessionLost !== 'discard',
-      dropsOldest: options.overflow === 'drop-oldest',
       markDelayMs: options.ackDelayMs! + 4 * BUSY_MS,
-      repeatLimit: options.ackBatch! + 128,
-    })
+      repeatLimit: lanes.length * options.ackBatch! + 128,
+    }
+    this.ledger = new Ledger(rules, lanes)
+    this.watch = new Watch(config, this.ledger)
     this.monitor = new Monitor(this.ledger, config.protocol, options.inFlightLimit!)
     broker.witnesses.set(name, this)
   }
@@ -114,12 +102,7 @@ export class Device implements BrokerWitness {
     this.tick()
     if (!this.broker.isCalm && this.chance.oneIn(6)) this.armCut(this.chance.between(1, 4))
     this.run(() => {
-      this.store = new FlashStore(this.flash, this.system, {
-        bufferSize: 512,
-        ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
-      })
-      this.store.log.firstNumber = this.config.firstNumber
-      this.store.log.firstSequence = this.config.firstSequence
+      const store = this.makeStore()
       const { clock, chance, broker, monitor, config } = this
       const transport = new WorldTransport(clock, chance, broker, monitor, config.latencyMs)
       this.transport = transport
@@ -129,10 +112,12 @@ export class Device implements BrokerWitness {
         broker: 'mqtt://broker.test',
         clientId: this.name,
         protocol: config.protocol,
-        storage: this.store,
+        storage: store,
+        ...(config.lanes ? { lanes: config.lanes } : {}),
         ...config.client,
       })
       this.client = client
+      this.watch.booted(client, store)
       client.onWork = () => this.wake(this.chance.oneIn(4) ? this.chance.below(5) : 0)
       this.listen(client)
       client.subscribe('in/#', { qos: 2 }, (message) => {
@@ -143,21 +128,39 @@ export class Device implements BrokerWitness {
     })
   }
 
+  private makeStore(): FlashStore {
+    const store = new FlashStore(this.flash, this.system, {
+      bufferSize: this.config.bufferSize,
+      ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
+    })
+    const { lanes, firstNumber, firstSequence } = this.config
+    // The same lanes as at mount, so that their first numbers can be set.
+    if (lanes) store['layOut'](makeLanes(lanes, 0, true))
+    for (const { flash } of store.lanes) {
+      flash.firstNumber = firstNumber
+      flash.firstSequence = firstSequence
+    }
+    return store
+  }
+
   private listen(client: MqttClient): void {
-    const { ledger, clock } = this
-    const boot = this.monitor.boot
+    const { ledger, clock, monitor, watch } = this
+    const boot = monitor.boot
+    client.on('message.persisted', (event) => {
+      if (ledger.byTicket.get(event.ticket)?.boot === boot) ledger.kept(event.ticket, boot)
+      else this.isKeptNow = true
+    })
     client.on('message.sent', (event) => {
-      const message = ledger.byTicket.get(event.ticket)
-      if (!message) return
-      if (message.settledBoot === boot) violate(`message ${message.seq} is sent, it was settled`)
-      message.sentCount = message.sentBoot === boot ? message.sentCount + 1 : 1
-      message.sentBoot = boot
+      if (event.ticket === 0) return
+      const message = ledger.sent(event.ticket, boot, monitor.connections)
+      watch.checkPriority(message, monitor.connections)
     })
     client.on('message.acked', (event) => {
       ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
     })
     client.on('message.dropped', (event) => {
-      ledger.dropped(event.ticket, event.status, boot, clock.now)
+      if (event.ticket === 0) watch.newestDropped(event.status, this.publishing)
+      else ledger.dropped(event.ticket, event.status, boot, clock.now)
     })
     client.on('storage.failed', (event) => violate('storage failed with status ' + event.status))
   }
@@ -183,7 +186,6 @@ export class Device implements BrokerWitness {
     for (const entry of this.handedOverNow) entry.mayRepeat = true
     this.handedOverNow = []
     this.client = null
-    this.store = null
     this.transport = null
     this.pollAt = Infinity
     this.pollTurn++
@@ -233,6 +235,7 @@ export class Device implements BrokerWitness {
     let waitMs = 0
     if (!this.run(() => (waitMs = client.poll(this.system.now())))) return
     this.monitor.stepped()
+    this.watch.polled(this.clock.now)
     if (!(waitMs >= 0)) violate('poll returned ' + waitMs)
     this.spins = waitMs >= STEP_MS ? 0 : this.spins + 1
     if (this.spins > SPIN_LIMIT) violate('poll asks to be called at once for ever')
@@ -240,18 +243,8 @@ export class Device implements BrokerWitness {
     this.wake(Math.max(waitMs, STEP_MS))
   }
 
-  /** What is true after every step. */
   private check(): void {
-    const { connection } = this.client!['session']
-    const { count } = connection.exchanges
-    if (this.client!.isConnected && count !== recount(connection)) {
-      violate(`in-flight count ${count}, counted again ${recount(connection)}`)
-    }
-    // MQTT 3.1.1 cannot tell the broker a limit; there the size of the table is the bound.
-    const limit = this.config.protocol === 5 ? this.config.client.receiveMaximum! : INBOUND_LIMIT
-    if (connection.state.inbound.count > limit) {
-      violate('more inbound QoS 2 identifiers than Receive Maximum')
-    }
+    this.watch.check()
     if (this.hooks.repeated > 0) violate('a position was used twice: the nonce repeats')
   }
 
@@ -265,6 +258,7 @@ export class Device implements BrokerWitness {
     const client = this.client
     if (!client) return
     this.tick()
+    this.wasStopped ||= !isStart
     this.run(() => (isStart ? client.start() : client.stop()))
   }
 
@@ -281,30 +275,43 @@ export class Device implements BrokerWitness {
     const message = this.ledger.begin(qos, chance.oneIn(20), size, expirySeconds)
     const options: PublishOptions = { qos, retain: message.retain }
     if (expirySeconds > 0) options.properties = { messageExpiryInterval: expirySeconds }
+    const { watch, ledger, monitor, clock } = this
+    const nextTicket = watch.nextTicket(message.lane)
     let ticket = 0
-    const eraseCalls = this.flash.counters.eraseCalls
-    const erasedAhead = this.erasedAhead
+    watch.beforePublish(message)
+    this.publishing = message
+    this.isKeptNow = false
     const isAlive = this.run(() => {
       ticket = client.publish(message.topic, message.payload, options)
     })
+    this.publishing = null
     if (!isAlive) {
-      message.fate = 'undecided'
-      this.ledger.undecidedCount++
+      ledger.undecided(message, nextTicket, monitor.boot, clock.now)
       return
     }
-    const isDroppingOldest = this.config.client.overflow === 'drop-oldest'
-    if (this.flash.counters.eraseCalls > eraseCalls && erasedAhead > 0 && !isDroppingOldest) {
-      violate('publish erases although a sector is erased ahead')
-    }
+    message.isKept = this.isKeptNow
+    watch.published(message, ticket)
     if (ticket < 0) message.fate = 'refused'
-    else this.ledger.accepted(message, ticket, this.monitor.boot, this.clock.now)
-    if (ticket === 0 && qos > 0) violate('publish of QoS ' + qos + ' returned no ticket')
+    else ledger.accepted(message, ticket, monitor.boot, clock.now)
     this.check()
   }
 
-  private get erasedAhead(): number {
-    const log = this.store!.log as unknown as { writer: { erasedAhead: number } }
-    return log.writer.erasedAhead
+  /** The application asks for a sleep; after it the device starts again, or is without power. */
+  sleep(deadlineMs: number, downMs: number): void {
+    const client = this.client
+    if (!client) return
+    this.tick()
+    this.wasStopped = client.isStopped
+    const deadline = this.clock.now + deadlineMs
+    client.prepareForSleep(deadlineMs, (report) => {
+      this.watch.slept(report, this.clock.now, deadline, this.wasStopped)
+      const isWaking = this.broker.isCalm || this.chance.oneIn(2)
+      this.clock.after(this.broker.isCalm ? 0 : downMs, () => {
+        if (this.client !== client) return
+        if (isWaking || this.broker.isCalm) this.stopOrStart(true)
+        else this.cutPower(downMs)
+      })
+    })
   }
 
   /** The broker is given a message for this device. */
@@ -364,25 +371,21 @@ export class Device implements BrokerWitness {
 
   /** After the rest: the marks are on flash, and the counters have survived. */
   checkAtRest(): void {
-    this.ledger.checkAtRest()
+    const { ledger, client } = this
+    ledger.checkAtRest()
+    this.watch.checkSaved()
     if (this.flash.counters.doubleProgrammedBytes > 0) violate('flash was programmed twice')
+    const { lanes } = client!['settings']
     this.transport?.powerLost()
     this.flash.powerOn()
-    const store = new FlashStore(this.flash, this.system, {
-      bufferSize: 512,
-      ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
-    })
-    const status = store.mount(this.name, 'mqtt://broker.test')
+    const store = this.makeStore()
+    const status = store.mount(this.name, 'mqtt://broker.test', lanes)
     if (status !== 0) violate('the last mount returns ' + status)
-    const left = (store.log.nextNumber - store.window.base) >>> 0
-    if (left !== 0) violate(`${left} complete messages come back after the last reboot`)
-    let counted = 0
-    for (const lane of store.state.lanes) for (const count of lane.dropped) counted += count
-    // Of a publish that the power cut the ticket is not known, though its message may be dropped;
-    // and what was dropped right before a cut may have come back and been delivered.
-    const { droppedCount, undecidedCount, revivedCount } = this.ledger
-    if (counted < droppedCount || counted > droppedCount + undecidedCount + revivedCount) {
-      violate(`${droppedCount} messages were dropped, the counters say ${counted}`)
+    for (const lane of ledger.lanes) {
+      const { log, window } = store.lanes[lane.index]!
+      const left = (log.nextNumber - window.base) >>> 0
+      if (left !== 0) violate(`${left} complete messages come back after the last reboot`)
+      lane.checkCounters(store.state.lanes[lane.index]!.dropped, ledger.out)
     }
   }
 }

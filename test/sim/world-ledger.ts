@@ -2,8 +2,16 @@
  * The ledger of one device: every message it published or was sent, and what became of it. Each
  * entry is checked when it changes, so a broken promise is found at the step that broke it.
  */
-import { ERR_DROPPED, ERR_EXPIRED, ERR_REFUSED, ERR_SESSION_LOST } from '../../src/status.js'
+import {
+  ERR_DROPPED,
+  ERR_EXPIRED,
+  ERR_REFUSED,
+  ERR_REPLACED,
+  ERR_SESSION_LOST,
+} from '../../src/status.js'
 import { violate } from './world-clock.js'
+import { LaneBook } from './world-lane-book.js'
+import type { LaneRules } from './world-lanes.js'
 import type { WirePacket } from './world-wire.js'
 
 export type Fate = 'pending' | 'accepted' | 'refused' | 'undecided'
@@ -15,7 +23,9 @@ export class OutMessage {
   readonly retain: boolean
   readonly topic: string
   readonly payload: Uint8Array
-  readonly expirySeconds: number
+  /** Seconds it may wait by its own property or by its lane's rule; 0: for ever. */
+  readonly lifeSeconds: number
+  readonly lane: LaneBook
   fate: Fate = 'pending'
   ticket = 0
   acceptedAt = 0
@@ -34,6 +44,15 @@ export class OutMessage {
   settledBoot = -1
   settledAt = 0
   wasDropped = false
+  dropStatus = 0
+  /** message.persisted came: from here on no power cut may take it. */
+  isKept = false
+  /** The power was cut while it was in RAM only: it may be lost. */
+  wasCutInRam = false
+  /** It is lost for certain: its ticket was given again. */
+  isGone = false
+  /** The connection on which it was sent last, counted by the monitor; -1: none. */
+  sentOn = -1
   /** Dropped right before a power cut that undid it. */
   wasRevived = false
   /**
@@ -42,13 +61,28 @@ export class OutMessage {
    */
   isExcused = false
 
-  constructor(seq: number, qos: number, retain: boolean, size: number, expirySeconds: number) {
+  constructor(
+    seq: number,
+    qos: number,
+    retain: boolean,
+    size: number,
+    expirySeconds: number,
+    lanes: LaneBook[],
+  ) {
     this.seq = seq
     this.qos = qos
     this.retain = retain
     this.topic = seq % 11 === 0 ? 'out/' + 'long/'.repeat(8) + (seq % 3) : 'out/' + (seq % 5)
     this.payload = payloadOf(seq, size)
-    this.expirySeconds = expirySeconds
+    this.lane = lanes.find(({ rules }) => rules.takes(this.topic, qos)) ?? lanes.at(-1)!
+    const { ttlSeconds } = this.lane.rules
+    const isShorter = ttlSeconds > 0 && (expirySeconds === 0 || ttlSeconds < expirySeconds)
+    this.lifeSeconds = isShorter ? ttlSeconds : expirySeconds
+  }
+
+  /** The record's number in its lane. */
+  get number(): number {
+    return this.ticket % TICKET_STEP
   }
 }
 
@@ -84,19 +118,20 @@ export interface LedgerRules {
   /** A QoS 2 message of a lost session may be delivered again. */
   mayRepeat: boolean
   isRepublishing: boolean
-  dropsOldest: boolean
   /** The longest a completed exchange may stay unmarked on flash while the device runs. */
   markDelayMs: number
   /** Acknowledged messages that one power cut may bring back. */
   repeatLimit: number
 }
 
+/** A ticket is the lane's place and the record's number. */
+export const TICKET_STEP = 4294967296
+
 export class Ledger {
+  readonly lanes: LaneBook[]
   readonly out: OutMessage[] = []
   readonly in: InMessage[] = []
   readonly byTicket = new Map<number, OutMessage>()
-  undecidedCount = 0
-  revivedCount = 0
   /** Since a swapped session the broker may use inbound identifiers that the device still holds. */
   isBlurred = false
   acceptedCount = 0
@@ -104,17 +139,19 @@ export class Ledger {
   deliveredCount = 0
   /** Times of the power cuts. */
   readonly cuts: number[] = []
+  /** Everything settled before was made durable by a sleep. */
+  private markedAt = -1
   private readonly rules: LedgerRules
-  private lastFirstArrival = -1
   private lastFirstHandOver = -1
   private repeatsSinceCut = 0
 
-  constructor(rules: LedgerRules) {
+  constructor(rules: LedgerRules, lanes: LaneRules[]) {
     this.rules = rules
+    this.lanes = lanes.map((lane) => new LaneBook(lane))
   }
 
   begin(qos: number, retain: boolean, size: number, expirySeconds: number): OutMessage {
-    const message = new OutMessage(this.out.length, qos, retain, size, expirySeconds)
+    const message = new OutMessage(this.out.length, qos, retain, size, expirySeconds, this.lanes)
     this.out.push(message)
     return message
   }
@@ -123,16 +160,69 @@ export class Ledger {
     message.fate = 'accepted'
     message.boot = boot
     message.acceptedAt = now
-    message.ticket = ticket
     if (message.qos > 0) this.acceptedCount++
     if (ticket === 0) return
-    if (this.byTicket.has(ticket)) violate(`ticket ${ticket} was given twice`)
+    this.name(message, ticket)
+    if (Math.floor(ticket / TICKET_STEP) !== message.lane.index) {
+      violate(`ticket ${ticket} is none of lane ${message.lane.index}`)
+    }
+    message.lane.accepted(message)
+  }
+
+  /** The power went inside `publish`: the message has this ticket, if it was stored. */
+  undecided(message: OutMessage, ticket: number, boot: number, now: number): void {
+    message.fate = 'undecided'
+    message.isKept = !message.lane.rules.isGroup
+    message.boot = boot
+    message.acceptedAt = now
+    this.name(message, ticket)
+  }
+
+  private name(message: OutMessage, ticket: number): void {
+    const other = this.byTicket.get(ticket)
+    if (other) {
+      const wasInRam = !other.isKept && other.boot !== message.boot
+      if (other.fate !== 'undecided' && !wasInRam) violate(`ticket ${ticket} was given twice`)
+      other.isGone = true
+    }
+    message.ticket = ticket
     this.byTicket.set(ticket, message)
+  }
+
+  /** message.persisted, of a message that was in RAM only. */
+  kept(ticket: number, boot: number): void {
+    const message = this.byTicket.get(ticket)
+    if (!message) violate(`ticket ${ticket} is persisted, it was never given`)
+    if (message.fate === 'accepted') message.lane.kept(message, boot)
+  }
+
+  /** A PUBLISH with it leaves: what is too old must not begin its exchange. */
+  sent(ticket: number, boot: number, connection: number): OutMessage {
+    const message = this.byTicket.get(ticket)
+    if (!message) violate(`ticket ${ticket} is sent, it was never given`)
+    if (message.settledBoot === boot) violate(`message ${message.seq} is sent, it was settled`)
+    message.sentCount = message.sentBoot === boot ? message.sentCount + 1 : 1
+    message.sentBoot = boot
+    message.sentOn = connection
+    return message
+  }
+
+  stepped(): void {
+    for (const lane of this.lanes) lane.stepped()
+  }
+
+  /** A sleep was reported as safe: nothing is in RAM only, and what was settled stays so. */
+  slept(now: number): void {
+    this.markedAt = now
+    for (const { unkept } of this.lanes) {
+      for (const { seq } of unkept) violate(`message ${seq} is in RAM only, the sleep is safe`)
+    }
   }
 
   powerCut(now: number): void {
     this.cuts.push(now)
     this.repeatsSinceCut = 0
+    for (const lane of this.lanes) lane.powerCut()
   }
 
   /** The message a PUBLISH of the device carries, byte for byte. */
@@ -160,6 +250,7 @@ export class Ledger {
     }
     const cut = this.cuts.find((at) => at >= message.settledAt)!
     const lateMs = cut - message.settledAt
+    if (message.settledAt < this.markedAt) violate(`${name} is sent again, a sleep had marked it`)
     if (lateMs > this.rules.markDelayMs) {
       violate(`${name} is sent again, it was settled ${Math.round(lateMs)} ms before the cut`)
     }
@@ -173,24 +264,19 @@ export class Ledger {
   /** A drop was undone by a power cut. */
   private revive(message: OutMessage): void {
     if (!message.wasDropped) return
-    this.revivedCount++
     message.wasRevived = true
     message.wasDropped = false
-  }
-
-  /** Messages that were dropped and did not come back after a power cut. */
-  get droppedCount(): number {
-    return this.out.filter((message) => message.wasDropped).length
   }
 
   /** The broker sees a message that is no repeat by the rules of MQTT. */
   arrived(message: OutMessage): void {
     if (message.arrivals++ > 0 || message.qos === 0) return
     // One lane is a first-in-first-out queue, across reconnects and reboots.
-    if (message.seq < this.lastFirstArrival && !message.wasRevived) {
-      violate(`message ${message.seq} arrives first after ${this.lastFirstArrival}`)
+    const { lane } = message
+    if (message.seq < lane.lastFirstArrival && !message.wasRevived) {
+      violate(`message ${message.seq} arrives first after ${lane.lastFirstArrival} of its lane`)
     }
-    this.lastFirstArrival = message.seq
+    lane.lastFirstArrival = message.seq
   }
 
   delivered(message: OutMessage, generation: number): void {
@@ -206,7 +292,7 @@ export class Ledger {
 
   acked(ticket: number, reasonCode: number, boot: number, now: number): void {
     const message = this.settle(ticket, 'acknowledged', boot, now)
-    if (!message || message.isExcused || reasonCode >= 0x80) return
+    if (message.isExcused || reasonCode >= 0x80) return
     if (message.deliveries === 0) {
       violate(`message ${message.seq} is acknowledged, and no subscriber has it`)
     }
@@ -214,31 +300,36 @@ export class Ledger {
 
   dropped(ticket: number, status: number, boot: number, now: number): void {
     const message = this.settle(ticket, 'dropped', boot, now)
-    if (!message) return
     message.wasDropped = true
+    message.dropStatus = status
+    const { lane } = message
+    const { overflow } = lane.rules
+    lane.dropped(status, message)
     const name = `message ${message.seq} is dropped with status ${status}`
-    if (status === ERR_DROPPED && this.rules.dropsOldest) return
-    if (status === ERR_REFUSED && message.wasRefused) return
-    if (status === ERR_SESSION_LOST && !this.rules.isRepublishing) return
-    const ageMs = now - message.acceptedAt
-    if (status === ERR_EXPIRED && message.expirySeconds > 0) {
+    if (status === ERR_DROPPED) {
+      if (overflow === 'drop-oldest' || overflow === 'replace-same-topic') return
+    } else if (status === ERR_REPLACED) {
+      const newest = lane.latest.get(message.topic)!
+      if (overflow === 'replace-same-topic' && newest.seq > message.seq) return
+    } else if (status === ERR_REFUSED && message.wasRefused) return
+    else if (status === ERR_SESSION_LOST && !this.rules.isRepublishing) return
+    else if (status === ERR_EXPIRED && message.lifeSeconds > 0) {
+      const ageMs = now - message.acceptedAt
       // Times are whole seconds on flash: they may be one too old.
-      if (ageMs > message.expirySeconds * 1000 - 1000) return
+      if (ageMs > message.lifeSeconds * 1000 - 1000) return
       violate(`message ${message.seq} has expired after ${ageMs} ms`)
     }
     violate(name)
   }
 
-  private settle(ticket: number, how: string, boot: number, now: number): OutMessage | undefined {
+  private settle(ticket: number, how: string, boot: number, now: number): OutMessage {
     const message = this.byTicket.get(ticket)
-    if (!message) {
-      if (this.undecidedCount === 0) violate(`ticket ${ticket} is ${how}, it was never given`)
-      return undefined
-    }
+    if (!message) violate(`ticket ${ticket} is ${how}, it was never given`)
     if (message.settledBoot === boot) violate(`message ${message.seq} is settled twice`)
     this.revive(message)
     message.settledBoot = boot
     message.settledAt = now
+    message.lane.settled(message)
     return message
   }
 
@@ -277,7 +368,7 @@ export class Ledger {
   checkAtRest(): void {
     for (const message of this.out) {
       if (message.fate !== 'accepted' || message.qos === 0 || message.deliveries > 0) continue
-      if (!message.wasDropped && !message.isExcused)
+      if (!message.wasDropped && !message.isExcused && !message.wasCutInRam)
         violate(`message ${message.seq} was accepted and is lost`)
     }
     for (const message of this.in) {

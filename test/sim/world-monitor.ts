@@ -11,6 +11,8 @@ import type { WirePacket } from './world-wire.js'
 
 const SUBSCRIBE_ID = -1
 const KEEP_ALIVE_TIMEOUT = 0x8d
+/** Packet Identifiers of one lane. */
+const LANE_IDS = 4096
 
 export class Monitor implements Tap {
   /** Connections so far, and packets in both directions. */
@@ -40,7 +42,8 @@ export class Monitor implements Tap {
   private isPresent = false
   private isLeaving = false
   private sentPackets = 0
-  private lastSeq = -1
+  /** Of each lane, the message that was sent last. */
+  private readonly lastSeqs: number[] = []
   private readonly inFlight = new Set<number>()
   private readonly pubrelDue: number[] = []
   private readonly pubrelSent = new Set<number>()
@@ -67,7 +70,7 @@ export class Monitor implements Tap {
     this.isGreeted = false
     this.isPresent = false
     this.isLeaving = false
-    this.lastSeq = -1
+    this.lastSeqs.length = 0
     this.inFlight.clear()
     this.pubrelDue.length = 0
     this.pubrelSent.clear()
@@ -101,6 +104,10 @@ export class Monitor implements Tap {
   /** The power went in the middle of a step: what it was told is forgotten. */
   interrupted(): void {
     this.told = this.known
+    // A message of QoS 1 that was in RAM only leaves nothing behind, and its identifier is free.
+    for (const [packetId, seq] of this.live) {
+      if (seq >= 0 && this.ledger.out[seq]!.wasCutInRam) this.live.delete(packetId)
+    }
   }
 
   private onSent(packet: WirePacket): void {
@@ -139,9 +146,13 @@ export class Monitor implements Tap {
       if (dup) violate(`${name} with DUP [MQTT-3.3.1-2]`)
       return
     }
-    if (packetId === 0) violate(`${name} with identifier 0`)
-    if (message.seq <= this.lastSeq) violate(`${name} is sent after ${this.lastSeq}`)
-    this.lastSeq = message.seq
+    if (message.isGone) violate(`${name} is sent, a power cut took it and its ticket is another's`)
+    if (packetId !== 1 + LANE_IDS * message.lane.index + (message.number % LANE_IDS)) {
+      violate(`${name} with identifier ${packetId} in lane ${message.lane.index}`)
+    }
+    const last = this.lastSeqs[message.lane.index] ?? -1
+    if (message.seq <= last) violate(`${name} is sent after ${last}`)
+    this.lastSeqs[message.lane.index] = message.seq
     const named = this.live.get(packetId)
     if (named !== undefined && named !== message.seq) {
       violate(`identifier ${packetId} names ${named} and ${message.seq} [MQTT-2.2.1-3]`)

@@ -3,9 +3,10 @@
  * virtual time, all chance from one seed. It makes trouble until there was enough of it, then lets
  * everything come to rest and looks at the ledger. A broken promise ends the run.
  */
-import { Device, type DeviceConfig } from './world-device.js'
-import { WorldBroker, type BrokerConfig } from './world-broker.js'
+import { Device } from './world-device.js'
+import { WorldBroker } from './world-broker.js'
 import { Chance, EventQueue, Violation, violate } from './world-clock.js'
+import { brokerConfig, deviceConfig } from './world-config.js'
 import type { WirePacket } from './world-wire.js'
 
 /** What each run has at the least. */
@@ -144,6 +145,7 @@ export class World {
       device.stopOrStart(false)
       this.clock.after(downMs, () => device.stopOrStart(true))
     } else if (kind === 11) device.beBusy()
+    else if (kind === 12) device.sleep(chance.below(8000), downMs)
   }
 
   /** No more trouble: whatever is on its way must arrive. */
@@ -177,53 +179,5 @@ export class World {
       return `${name} ${state}, ${waits}`
     })
     return 'the world does not come to rest: ' + words.join('; ')
-  }
-}
-
-function brokerConfig(chance: Chance): BrokerConfig {
-  return {
-    deliversAtPubrel: chance.oneIn(2),
-    isUnordered: chance.oneIn(3),
-    answerDelayMs: chance.pick([0, 5, 50, 400]),
-    receiveMaximum: chance.pick([1, 5, 20, 65535]),
-    sessionExpirySeconds: chance.oneIn(8) ? chance.pick([0, 30]) : -1,
-    serverKeepAliveSeconds: chance.oneIn(4) ? 10 : -1,
-  }
-}
-
-function deviceConfig(chance: Chance): DeviceConfig {
-  const protocol = chance.pick([4, 5, 5])
-  const eraseSize = chance.pick([512, 1024, 4096])
-  const isWrapping = chance.oneIn(4)
-  const isLong = chance.oneIn(3)
-  return {
-    protocol,
-    eraseSize,
-    sectorCount: chance.between(8, eraseSize === 512 ? 40 : 16),
-    writeSize: chance.pick([1, 4, 16, 32]),
-    hasHooks: chance.oneIn(6),
-    firstNumber: isWrapping ? 0xffffffff - chance.below(250) : 1,
-    firstSequence: isWrapping ? 0xffffffff - chance.below(20) : 1,
-    wallAfterMs: chance.pick([-1, 0, 2000]),
-    largestPayload: chance.between(8, 180),
-    expiringOneIn: chance.oneIn(4) ? 5 : 0,
-    publishEveryMs: chance.pick([50, 200, 400]),
-    latencyMs: chance.pick([1, 20, 150]),
-    client: {
-      keepAliveMs: 1000 * chance.pick([5, 20, 60]),
-      sessionExpirySeconds: chance.pick([20, 86400]),
-      sessionLost: chance.oneIn(4) ? 'discard' : 'republish',
-      overflow: chance.oneIn(4) ? 'drop-oldest' : 'reject',
-      inFlightLimit: chance.pick([1, 5, 20, 64]),
-      sendBufferSize: chance.pick([512, 1536]),
-      receiveMaximum: chance.pick([1, 4, 16]),
-      connectTimeoutMs: 5000,
-      pingTimeoutMs: 3000,
-      ackTimeoutMs: isLong ? 30000 : 8000,
-      retryMinMs: chance.pick([50, 1000]),
-      retryMaxMs: chance.pick([1000, 8000]),
-      ackBatch: chance.pick([1, 3, 16, 64]),
-      ackDelayMs: chance.pick([0, 200, 1000, 5000]),
-    },
   }
 }
