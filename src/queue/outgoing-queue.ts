@@ -117,6 +117,19 @@ export class OutgoingQueue implements FullQueue {
     this.bodyLength = 0
     log.release(window.base)
     this.rewind()
+    if (keepsSent && group !== null) this.findSent()
+  }
+
+  /** Records that were sent before they were on flash say so themselves. */
+  private findSent(): void {
+    const window = this.window
+    for (;;) {
+      const number = this.log.advance()
+      if (number <= 0 || !window.spans(number)) break
+      if (window.state(number) !== QUEUED || this.loaded.load() !== OK) continue
+      if (this.loaded.record.wasSent) window.setState(number, SENT)
+    }
+    this.rewind()
   }
 
   /** Tells `listener` what becomes of messages; called once, by the session. */

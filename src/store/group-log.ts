@@ -7,9 +7,15 @@
  */
 import type { System } from '../../hal/system.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
-import { type ExchangeWindow, isBefore } from './exchange-window.js'
+import { COMPLETE, type ExchangeWindow, isBefore, QUEUED } from './exchange-window.js'
 import type { FlashLog } from './flash-log.js'
-import { MESSAGE_QOS, MESSAGE_RETAIN, MessageRecord, MessageSource } from './message-record.js'
+import {
+  MESSAGE_QOS,
+  MESSAGE_RETAIN,
+  MESSAGE_SENT,
+  MessageRecord,
+  MessageSource,
+} from './message-record.js'
 import type { Fragments, GroupControl, OutgoingLog } from './outgoing-log.js'
 import { placeMessage, type RoomMaker } from './place-message.js'
 import { RamLog } from './ram-log.js'
@@ -145,15 +151,22 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     // Everything before the base is complete. What is complete behind it is rare, and written.
     if (isBefore(flash.nextNumber, base)) status = flash.jumpTo(base)
     ram.rewind(flash.nextNumber)
-    while (status === OK && ram.advance() !== NOTHING) status = this.move()
+    let hasComplete = false
+    for (let number = 0; status === OK && (number = ram.advance()) !== NOTHING;) {
+      const state = this.window.state(number)
+      if (state === COMPLETE) hasComplete = true
+      status = this.move(state)
+    }
+    // The last mark says nothing of these: a power loss would send them again.
+    if (hasComplete) this.writeMark(this.window)
     ram.release(flash.nextNumber)
     if (ram.oldestNumber === ram.nextNumber) ram.startAt(flash.nextNumber)
     if (this.isReadingRam) this.rewind(readNumber)
     return status
   }
 
-  /** Writes the record that RAM is at to flash, its topic by number. */
-  private move(): Status {
+  /** Writes the record that RAM is at, and that has come so far, to flash, its topic by number. */
+  private move(state: number): Status {
     const ram = this.ram
     const flash = this.flash
     const ring = ram.ring
@@ -161,6 +174,8 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     const message = this.moved
     if (record.parse(ring, ram.currentBodyAt, ram.loadedLength) !== OK) return ERR_CORRUPT
     message.flags = ring[ram.currentBodyAt]! & (MESSAGE_QOS | MESSAGE_RETAIN)
+    // No mark tells of it until it is on flash.
+    if (state !== QUEUED && this.window.keepsSent) message.flags |= MESSAGE_SENT
     message.topicAt = record.topicAt
     message.topicLength = record.topicLength
     message.propertiesAt = record.propertiesAt

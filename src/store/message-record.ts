@@ -27,6 +27,8 @@ export const MESSAGE_TIME = 0x10
 export const MESSAGE_PROPERTIES = 0x20
 /** Instead of a payload its length, 4 bytes: the payload follows in FRAGMENT records. */
 export const MESSAGE_FRAGMENTS = 0x40
+/** It was sent while it was in RAM only. Set where marks tell what was sent. */
+export const MESSAGE_SENT = 0x80
 
 /** What an enqueued message is made of. One object is reused; its arrays belong to the caller. */
 export class MessageSource {
@@ -110,6 +112,7 @@ export function writeMessageHead(
 export class MessageRecord {
   qos: number
   retain: number
+  wasSent: boolean
   /** 1 to 255: the topic's number in its sector. 0: it stands at `topicAt`. */
   topicNumber: number
   topicAt: number
@@ -126,6 +129,7 @@ export class MessageRecord {
   constructor() {
     this.qos = 0
     this.retain = 0
+    this.wasSent = false
     this.topicNumber = 0
     this.topicAt = 0
     this.topicLength = 0
@@ -144,7 +148,8 @@ export class MessageRecord {
     const flags = source[at]!
     this.qos = flags & MESSAGE_QOS
     this.retain = flags & MESSAGE_RETAIN ? 1 : 0
-    if (this.qos === 3 || flags > 0x7f) return ERR_CORRUPT
+    this.wasSent = (flags & MESSAGE_SENT) !== 0
+    if (this.qos === 3) return ERR_CORRUPT
     at++
     this.topicNumber = 0
     this.topicLength = 0

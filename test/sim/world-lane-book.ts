@@ -36,6 +36,8 @@ export class LaneBook {
   lastFirstArrival = -1
   /** Messages of this boot that were settled without ever being kept. */
   savedCount = 0
+  /** Those of them that were dropped: a group may have been interrupted while it wrote them. */
+  droppedCount = 0
   /** New messages given up because the lane was full, of this boot and of earlier ones. */
   newestCount = 0
   /** Drops since the last step, whose counters are perhaps not durable; null: a new message. */
@@ -70,12 +72,16 @@ export class LaneBook {
   settled(message: OutMessage): void {
     this.open.delete(message)
     this.unkept.delete(message)
-    const isHeld = message.fate === 'accepted' && !message.isKept && !message.wasCutInRam
-    if (isHeld) this.savedCount++
+    if (this.isHeld(message)) this.savedCount++
+  }
+
+  private isHeld({ fate, isKept, wasCutInRam }: OutMessage): boolean {
+    return fate === 'accepted' && !isKept && !wasCutInRam
   }
 
   dropped(status: number, message: OutMessage | null): void {
     if (message === null) this.newestCount++
+    else if (this.isHeld(message)) this.droppedCount++
     this.recent.push({ reason: reasonOf(status), message })
   }
 
@@ -95,6 +101,7 @@ export class LaneBook {
     }
     this.unkept.clear()
     this.savedCount = 0
+    this.droppedCount = 0
   }
 
   /** Compares the counters of the store with the messages of the lane. */

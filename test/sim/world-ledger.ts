@@ -139,8 +139,8 @@ export class Ledger {
   deliveredCount = 0
   /** Times of the power cuts. */
   readonly cuts: number[] = []
-  /** Everything settled before was made durable by a sleep. */
-  private markedAt = -1
+  /** When a sleep made everything durable that was settled before. */
+  private readonly sleeps: number[] = []
   private readonly rules: LedgerRules
   private lastFirstHandOver = -1
   private repeatsSinceCut = 0
@@ -213,7 +213,7 @@ export class Ledger {
 
   /** A sleep was reported as safe: nothing is in RAM only, and what was settled stays so. */
   slept(now: number): void {
-    this.markedAt = now
+    this.sleeps.push(now)
     for (const { unkept } of this.lanes) {
       for (const { seq } of unkept) violate(`message ${seq} is in RAM only, the sleep is safe`)
     }
@@ -250,8 +250,11 @@ export class Ledger {
     }
     const cut = this.cuts.find((at) => at >= message.settledAt)!
     const lateMs = cut - message.settledAt
-    if (message.settledAt < this.markedAt) violate(`${name} is sent again, a sleep had marked it`)
-    if (lateMs > this.rules.markDelayMs) {
+    if (this.sleeps.some((at) => message.settledAt < at && at < cut)) {
+      violate(`${name} is sent again, a sleep had marked it`)
+    }
+    // Acknowledged in RAM, and the power went while it was written: no mark could follow.
+    if (lateMs > this.rules.markDelayMs && message.isKept) {
       violate(`${name} is sent again, it was settled ${Math.round(lateMs)} ms before the cut`)
     }
     if (!message.wasDropped && ++this.repeatsSinceCut > this.rules.repeatLimit) {
