@@ -10,6 +10,9 @@ import type { OutgoingLog } from '../store/outgoing-log.js'
 import type { LaneState, SessionState } from '../store/session-state.js'
 import type { QueueListener } from './queue-listener.js'
 
+/** The longest that the count of refused messages is in RAM only. */
+const COUNT_DELAY_MS = 60000
+
 export class Marks {
   /** Set by the session, through the queue. */
   listener: QueueListener | null
@@ -25,8 +28,8 @@ export class Marks {
   /** PUBREC came: a mark must be durable before PUBREL leaves. */
   private isReleaseUnmarked: boolean
   private isSendUnmarked: boolean
-  /** A message was dropped; its counter and its mark are not durable yet. */
-  private isDropUnsaved: boolean
+  /** When the count of new messages that were given up is made durable; -1: it is. */
+  private countDueAt: number
 
   constructor(
     log: OutgoingLog,
@@ -47,7 +50,8 @@ export class Marks {
     this.dueAt = -1
     this.isReleaseUnmarked = false
     this.isSendUnmarked = false
-    this.isDropUnsaved = false
+    this.countDueAt = -1
+    laneState.attach(window, log)
   }
 
   /** A record is complete, or an exchange began anew: the next mark says so. */
@@ -67,7 +71,17 @@ export class Marks {
   count(reason: number): void {
     const dropped = this.laneState.dropped
     dropped[reason] = dropped[reason]! + 1
-    this.isDropUnsaved = true
+    this.laneState.isUnsaved = true
+  }
+
+  /**
+   * Counts a new message that was not taken. Nothing but the counter changes, and a full lane may
+   * refuse for days: it is durable with the next state, or after a while.
+   */
+  countNewest(reason: number, now: number): void {
+    const dropped = this.laneState.dropped
+    dropped[reason] = dropped[reason]! + 1
+    if (this.countDueAt < 0) this.countDueAt = now + COUNT_DELAY_MS
   }
 
   makeSendsDurable(): Status {
@@ -80,7 +94,7 @@ export class Marks {
 
   /** Makes counters durable: a new sector, which takes the marks along, must not come first. */
   saveDrops(): Status {
-    return this.isDropUnsaved ? this.write() : OK
+    return this.laneState.isUnsaved ? this.write() : OK
   }
 
   /** Makes marks durable that may free sectors: true when there were any and it went well. */
@@ -90,28 +104,38 @@ export class Marks {
 
   /** Writes the mark that is due; returns milliseconds until one will be, or Infinity. */
   tend(now: number): number {
+    const countDueAt = this.countDueAt
+    if (countDueAt >= 0 && now >= countDueAt) this.laneState.isUnsaved = true
     this.saveDrops()
-    if (this.unmarkedCount === 0) return Infinity
+    const countMs = this.countDueAt < 0 ? Infinity : this.countDueAt - now
+    if (this.unmarkedCount === 0) return countMs
     if (this.dueAt < 0) this.dueAt = now + this.ackDelayMs
-    if (this.unmarkedCount < this.ackBatch && now < this.dueAt) return this.dueAt - now
+    if (this.unmarkedCount < this.ackBatch && now < this.dueAt) {
+      return Math.min(countMs, this.dueAt - now)
+    }
     this.write()
-    return Infinity
+    return countMs
   }
 
   flush(): Status {
-    return this.unmarkedCount > 0 || this.isReleaseUnmarked ? this.write() : OK
+    if (this.countDueAt >= 0) this.laneState.isUnsaved = true
+    return this.laneState.isUnsaved || this.unmarkedCount > 0 || this.isReleaseUnmarked
+      ? this.write()
+      : OK
   }
 
   private write(): Status {
     const log = this.log
     // A counter and the mark that the message is gone become durable together, in the session
     // store: so no power loss makes it count twice, or not at all.
-    let status = this.isDropUnsaved ? ERR_FULL : log.writeMark(this.window)
+    const laneState = this.laneState
+    let status = laneState.isUnsaved ? ERR_FULL : log.writeMark(this.window)
     if (status === ERR_FULL) {
-      this.laneState.takeMark(this.window, log)
+      laneState.isUnsaved = true
       status = this.state.save()
+      laneState.isUnsaved = false // also after a failure: the next drop tries again
+      this.countDueAt = -1
     }
-    this.isDropUnsaved = false
     this.unmarkedCount = 0 // also after a failure: the next acknowledgement tries again
     this.dueAt = -1
     if (status !== OK) {

@@ -10,6 +10,7 @@ import { ERR_CORRUPT, ERR_NOT_READY, ERR_STORAGE, OK, type Status } from '../sta
 import type { System } from '../../hal/system.js'
 import {
   COMPLETE,
+  countBetween,
   type ExchangeWindow,
   isBefore,
   numberAfter,
@@ -26,10 +27,11 @@ import { LatestTopics } from './latest-topics.js'
 import { type FullQueue, Overflow } from './overflow.js'
 import { LoadedMessage } from './loaded-message.js'
 import { Marks } from './marks.js'
+import { Held } from './held.js'
 import { QueueClock } from './queue-clock.js'
 import { StreamWriter } from './stream-writer.js'
 import type { QueueListener } from './queue-listener.js'
-import { DROPPED_DAMAGED, type SessionState } from '../store/session-state.js'
+import { DROPPED_DAMAGED, DROPPED_FULL, type SessionState } from '../store/session-state.js'
 
 export class OutgoingQueue implements FullQueue {
   readonly log: OutgoingLog
@@ -63,11 +65,8 @@ export class OutgoingQueue implements FullQueue {
   /** The message between `begin` and `commit`. */
   private pending: MessageSource | null
   private resumeAt: number
-  /** message.persisted was sent for every record before this number. */
-  private reportedTo: number
-  /** When the present period of holding began, or -1; records before that number are older. */
-  private heldAt: number
-  private heldBefore: number
+  /** For a lane that holds records in RAM for a while. */
+  private readonly held: Held | null
   private readonly overflow: Overflow
   /** The record `next` returned last, and the number the log should come to next. */
   private current: number
@@ -98,12 +97,10 @@ export class OutgoingQueue implements FullQueue {
     this.hasTimes = log.timeBase !== 0
     this.pending = null
     this.resumeAt = 0
-    this.reportedTo = log.storedEnd
-    this.heldAt = -1
-    this.heldBefore = 0
     this.clock = new QueueClock(system, log.timeBase)
     this.loaded = new LoadedMessage(log, this.clock, lane.ttlSeconds)
     this.overflow = new Overflow(this)
+    this.held = group ? new Held(group, log, window, lane, this.overflow, system) : null
     this.stream =
       log.fragments === null
         ? null
@@ -136,12 +133,13 @@ export class OutgoingQueue implements FullQueue {
   listen(listener: QueueListener): void {
     this.listener = listener
     this.marks.listener = listener
+    if (this.held !== null) this.held.listener = listener
   }
 
   /** Messages accepted and not complete, counting damaged ones not yet met. */
   get depth(): number {
     const window = this.window
-    let count = (this.log.nextNumber - window.base) >>> 0
+    let count = countBetween(window.base, this.log.nextNumber)
     for (let index = 0; index < WINDOW_SPAN; index++) {
       if (window.state((window.base + index) >>> 0) === COMPLETE) count--
     }
@@ -216,12 +214,7 @@ export class OutgoingQueue implements FullQueue {
   commit(): number {
     const number = this.log.append(this.bodyLength)
     if (number < 0) return number
-    // The first record that is in RAM only begins a period; see `tendHeld`.
-    if (this.heldAt < 0 && !this.isKept(number)) {
-      this.heldAt = this.system.now()
-      this.heldBefore = number
-    }
-    if (this.group !== null) this.reportKept(number)
+    if (this.held !== null) this.held.appended(number)
     const message = this.pending!
     if (this.latest) {
       this.latest.note(number, message.topic, message.topicAt, message.topicLength)
@@ -236,30 +229,7 @@ export class OutgoingQueue implements FullQueue {
 
   /** Tells a group whether there is a connection; without one, what is held is written. */
   setOnline(isOnline: boolean): void {
-    if (this.group === null) return
-    this.group.isOnline = isOnline
-    if (!isOnline) this.keepHeld()
-  }
-
-  /** Writes what is in RAM only, and reports each message that is kept from now on. */
-  private keepHeld(): Status {
-    const group = this.group
-    if (group === null || group.heldCount === 0) return OK
-    const status = this.overflow.keep(group)
-    if (status === OK) this.heldAt = -1
-    this.reportKept(0)
-    return status
-  }
-
-  /** Reports records that are kept since the last call, but for `number`: its publisher does. */
-  private reportKept(number: number): void {
-    const end = this.log.storedEnd
-    let kept = this.reportedTo
-    if (isBefore(kept, this.window.base)) kept = this.window.base
-    for (; isBefore(kept, end); kept = numberAfter(kept)) {
-      if (kept !== number) this.listener!.onPersisted(kept)
-    }
-    this.reportedTo = end
+    if (this.held !== null) this.held.setOnline(isOnline)
   }
 
   // Reading, for the session's outgoing side.
@@ -346,6 +316,10 @@ export class OutgoingQueue implements FullQueue {
     this.window.slide(this.log.nextNumber)
   }
 
+  countNewest(): void {
+    this.marks.countNewest(DROPPED_FULL, this.system.now())
+  }
+
   /** Ends the exchange without the broker, counts it and reports it. */
   drop(number: number, status: Status, reason: number, reasonCode: number): void {
     this.marks.count(reason)
@@ -369,30 +343,13 @@ export class OutgoingQueue implements FullQueue {
 
   /** Writes what is due; returns milliseconds until something will be, or Infinity. */
   tend(now: number): number {
-    return Math.min(this.marks.tend(now), this.tendHeld(now))
-  }
-
-  /**
-   * Time is counted in periods of half of `groupMs`: what was held before the period began and is
-   * not complete at its end is written, so no record waits longer than `groupMs`.
-   */
-  private tendHeld(now: number): number {
-    const group = this.group
-    const lane = this.lane
-    if (group === null || group.heldCount === 0) this.heldAt = -1
-    if (this.heldAt < 0 || lane.isForOffline) return Infinity
-    const periodMs = lane.groupMs / 2
-    const heldMs = now - this.heldAt
-    if (heldMs < periodMs) return periodMs - heldMs
-    if (heldMs >= lane.groupMs || isBefore(this.window.base, this.heldBefore)) this.keepHeld()
-    this.heldAt = now
-    this.heldBefore = this.log.nextNumber
-    return periodMs
+    const markMs = this.marks.tend(now)
+    return this.held === null ? markMs : Math.min(markMs, this.held.tend(now))
   }
 
   /** Makes everything durable that is not: OK or the reason why not. */
   flush(): Status {
-    const status = this.keepHeld()
+    const status = this.held === null ? OK : this.held.keep()
     const marked = this.marks.flush()
     return status === OK ? marked : status
   }

@@ -35,6 +35,8 @@ export interface FullQueue {
   readonly loaded: LoadedMessage
   /** True when a newer message of the loaded one's topic is in the lane. */
   isReplaced(number: number): boolean
+  /** Counts a new message that is given up because the lane is full. */
+  countNewest(): void
   drop(number: number, status: Status, reason: number, reasonCode: number): void
 }
 
@@ -55,7 +57,7 @@ export class Overflow implements RoomMaker {
     if (queue.marks.freeByMark()) status = log.reserve(length)
     while (status === ERR_FULL && this.giveUp()) status = log.reserve(length)
     if (status !== ERR_FULL || queue.lane.overflow !== OVERFLOW_DROP_NEWEST) return status
-    queue.marks.count(DROPPED_FULL)
+    queue.countNewest()
     queue.listener!.onDropped(0, ERR_DROPPED, 0)
     return ERR_DROPPED
   }

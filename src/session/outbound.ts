@@ -59,6 +59,8 @@ export class Outbound {
   private readonly key: DuplicateKey | null
   /** When the next message of the backlog may leave. */
   private pacedUntil: number
+  /** The message of the lane whose turn it was does not fit the send buffer now. */
+  private lacksRoom: boolean
 
   /** `pollLag` is how many acknowledgements may come between two chances to write a mark. */
   constructor(connection: Connection, pollLag: number) {
@@ -66,6 +68,7 @@ export class Outbound {
     this.pump = null
     this.pacedUntil = 0
     this.key = duplicateKeyFor(connection.settings)
+    this.lacksRoom = false
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
       connection.lanes[index]!.assumeSent(lag)
@@ -242,7 +245,9 @@ export class Outbound {
   private sendNext(): boolean {
     const connection = this.connection
     const lanes = connection.lanesByPriority
-    for (let index = 0; index < lanes.length; index++) {
+    this.lacksRoom = false
+    // A message that waits for room is not overtaken by small ones of lower priority.
+    for (let index = 0; index < lanes.length && !this.lacksRoom; index++) {
       if (this.isHeldBack()) return false
       if (this.sendFrom(lanes[index]!)) return true
     }
@@ -327,6 +332,7 @@ export class Outbound {
       return true
     }
     if (!sendBuffer.hasRoom(bufferedSize)) {
+      this.lacksRoom = true
       queue.leave()
       return false
     }

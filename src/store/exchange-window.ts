@@ -40,6 +40,12 @@ export function numberAfter(number: number): number {
   return number === 0xffffffff ? 1 : number + 1
 }
 
+/** Records from `first` to before `end`. */
+export function countBetween(first: number, end: number): number {
+  const count = (end - first) >>> 0
+  return count > 0 && end < first ? count - 1 : count
+}
+
 /** True when `a` is older than `b`, also where the numbers wrap around. */
 export function isBefore(a: number, b: number): boolean {
   return ((a - b) | 0) < 0

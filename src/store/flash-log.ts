@@ -27,6 +27,7 @@ export class FlashLog implements OutgoingLog {
   readonly region: FlashRegion
   readonly buffer: Uint8Array
   readonly bodyAt: number
+  readonly holdsNext: boolean
   readonly maxBody: number
   readonly topicBuffer: Uint8Array
   readonly topicAt: number
@@ -56,6 +57,7 @@ export class FlashLog implements OutgoingLog {
     const scratch = new Uint8Array(this.region.recordSize(longest + this.region.growth))
     this.buffer = buffer
     this.bodyAt = RECORD_HEADER
+    this.holdsNext = false
     this.topicBuffer = scratch
     this.loadedAt = RECORD_HEADER
     this.firstNumber = 1

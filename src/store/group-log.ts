@@ -7,7 +7,7 @@
  */
 import type { System } from '../../hal/system.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
-import { COMPLETE, type ExchangeWindow, isBefore, QUEUED } from './exchange-window.js'
+import { COMPLETE, countBetween, type ExchangeWindow, isBefore, QUEUED } from './exchange-window.js'
 import type { FlashLog } from './flash-log.js'
 import {
   MESSAGE_QOS,
@@ -87,7 +87,6 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     return this.flash.nextNumber
   }
 
-  /** A new one whenever the place changes where the next record goes. */
   get writeSector(): number {
     return this.flash.writeSector
   }
@@ -96,15 +95,21 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     return this.flash.writeOffset
   }
 
+  get holdsNext(): boolean {
+    return !this.isDirect
+  }
+
   get heldCount(): number {
-    return (this.ram.nextNumber - this.ram.oldestNumber) >>> 0
+    return countBetween(this.ram.oldestNumber, this.ram.nextNumber)
   }
 
   // Appending
 
   reserve(length: number): Status {
     const isHeld = this.isOnline || !this.isForOffline
-    this.isDirect = this.mustKeep || !isHeld || length > this.ram.maxBody
+    // Too large for RAM, perhaps with its topic only: then it is for flash from here on.
+    if (length > this.ram.maxBody) this.mustKeep = true
+    this.isDirect = this.mustKeep || !isHeld
     if (!this.isDirect && this.ram.reserve(length) === OK) return OK
     this.freeRam()
     if (!this.isDirect && this.ram.reserve(length) === OK) return OK
@@ -260,7 +265,7 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
   private freeRam(): void {
     const oldest = this.ram.oldestNumber
     this.ram.release(this.window.base)
-    this.savedCount += (this.ram.oldestNumber - oldest) >>> 0
+    this.savedCount += countBetween(oldest, this.ram.oldestNumber)
   }
 
   oldestAfterDrop(): number {

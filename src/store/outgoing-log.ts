@@ -49,6 +49,8 @@ export interface OutgoingLog {
   /** Sequence number of the sector being written, and where in it the next record begins. */
   readonly writeSector: number
   readonly writeOffset: number
+  /** What was reserved is for a record that a group will hold in RAM. */
+  readonly holdsNext: boolean
 
   /**
    * Seconds between the time base of the sector being written and `seconds`, 0 to 65,535. Stores a

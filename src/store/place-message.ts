@@ -29,6 +29,7 @@ export function placeMessage(
     const status = room.makeRoom(messageSize(message, 1, seconds))
     if (status !== OK) return status
     const sector = log.writeSector
+    const isHeld = log.holdsNext
     const topicNumber = log.topicNumber(
       message.topic,
       message.topicAt,
@@ -38,10 +39,13 @@ export function placeMessage(
     )
     if (topicNumber < 0) return topicNumber
     const timeDelta = seconds < 0 ? -1 : log.timeDelta(seconds)
-    if (seconds >= 0 && timeDelta < 0) return timeDelta
-    const fit = room.makeRoom(messageSize(message, topicNumber, timeDelta))
+    if (seconds >= 0 && timeDelta < 0 && timeDelta !== ERR_FULL) return timeDelta
+    // Where there is no room for a time, the record needs the next sector: as if it were larger.
+    const fit = room.makeRoom(
+      timeDelta === ERR_FULL ? log.maxBody : messageSize(message, topicNumber, timeDelta),
+    )
     if (fit !== OK) return fit
-    if (log.writeSector !== sector) continue
+    if (timeDelta === ERR_FULL || log.writeSector !== sector || log.holdsNext !== isHeld) continue
     message.topicHint = topicNumber
     message.hintSector = sector
     return writeMessageHead(log.buffer, log.bodyAt, message, topicNumber, timeDelta, system)

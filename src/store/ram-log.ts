@@ -26,6 +26,7 @@ export class RamLog implements OutgoingLog {
   nextNumber: number
   readonly writeSector: number
   readonly writeOffset: number
+  readonly holdsNext: boolean
   readonly loadedAt: number
   loadedLength: number
   loadedTimeBase: number
@@ -62,6 +63,7 @@ export class RamLog implements OutgoingLog {
     this.nextNumber = 1
     this.writeSector = 0
     this.writeOffset = 0
+    this.holdsNext = false
     this.loadedAt = bodyAt
     this.loadedLength = 0
     this.loadedTimeBase = 0

@@ -80,6 +80,11 @@ export class LaneState {
   markLength: number
   markSector: number
   markOffset: number
+  /** A counter has changed: the next `save` takes the mark along, which says what is gone. */
+  isUnsaved: boolean
+  /** Where the mark comes from; null before the lane is in use. */
+  private window: ExchangeWindow | null
+  private log: OutgoingLog | null
 
   constructor() {
     this.dropped = new Uint32Array(DROPPED_REASONS)
@@ -87,6 +92,16 @@ export class LaneState {
     this.markLength = 0
     this.markSector = 0
     this.markOffset = 0
+    this.isUnsaved = false
+    this.window = null
+    this.log = null
+  }
+
+  /** The lane in use has this window and this log. */
+  attach(window: ExchangeWindow, log: OutgoingLog): void {
+    this.window = window
+    this.log = log
+    this.isUnsaved = false
   }
 
   /** `mark`, made when it is first needed. */
@@ -97,7 +112,10 @@ export class LaneState {
   }
 
   /** Takes over how far the records of the log have come. */
-  takeMark(window: ExchangeWindow, log: OutgoingLog): void {
+  takeMark(): void {
+    const window = this.window
+    const log = this.log
+    if (window === null || log === null) return
     this.markLength = window.encode(this.markBytes(), 0, log.storedEnd)
     this.markSector = log.writeSector
     this.markOffset = log.writeOffset
@@ -171,6 +189,7 @@ export class SessionState {
 
   /** Makes all fields durable at once: OK, ERR_STORAGE, ERR_BUSY or ERR_HOOK. */
   save(): Status {
+    for (let index = 0; index < this.lanes.length; index++) this.lanes[index]!.isUnsaved = false
     return OK
   }
 }

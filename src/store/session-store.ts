@@ -123,10 +123,15 @@ export class SessionStore extends SessionState {
   override save(): Status {
     const sectors = this.sectors
     if (!sectors.isNewestOurs()) return ERR_BUSY
-    const status = sectors.makeRoom(this.encode(sectors.record, RECORD_HEADER))
+    // A counter never becomes durable without the mark: a power loss would count a message twice.
+    for (let lane = 0; lane < this.lanes.length; lane++) {
+      if (this.lanes[lane]!.isUnsaved) this.lanes[lane]!.takeMark()
+    }
+    let status = sectors.makeRoom(this.encode(sectors.record, RECORD_HEADER))
     if (status < 0) return status
     // Making room may have used the buffer.
-    return sectors.writeState(STATE, this.encode(sectors.record, RECORD_HEADER))
+    status = sectors.writeState(STATE, this.encode(sectors.record, RECORD_HEADER))
+    return status < 0 ? status : super.save()
   }
 
   /** Writes the map and returns its bytes. */

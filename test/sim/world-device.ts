@@ -51,7 +51,8 @@ export class Device implements BrokerWitness {
   private publishing: OutMessage | null = null
   /** It was reported as kept before `publish` returned. */
   private isKeptNow = false
-  /** The application has stopped the client since it asked for a sleep. */
+  /** The application has asked for a sleep; and it had stopped the client, or has since. */
+  private isSleepy = false
   private wasStopped = false
 
   constructor(
@@ -159,7 +160,7 @@ export class Device implements BrokerWitness {
       ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
     })
     client.on('message.dropped', (event) => {
-      if (event.ticket === 0) watch.newestDropped(event.status, this.publishing)
+      if (event.ticket === 0) watch.newestDropped(event.status, this.publishing, clock.now)
       else ledger.dropped(event.ticket, event.status, boot, clock.now)
     })
     client.on('storage.failed', (event) => violate('storage failed with status ' + event.status))
@@ -258,7 +259,7 @@ export class Device implements BrokerWitness {
     const client = this.client
     if (!client) return
     this.tick()
-    this.wasStopped ||= !isStart
+    if (!isStart || !this.isSleepy) this.wasStopped = !isStart
     this.run(() => (isStart ? client.start() : client.stop()))
   }
 
@@ -301,9 +302,10 @@ export class Device implements BrokerWitness {
     const client = this.client
     if (!client) return
     this.tick()
-    this.wasStopped = client.isStopped
+    this.isSleepy = true
     const deadline = this.clock.now + deadlineMs
     client.prepareForSleep(deadlineMs, (report) => {
+      this.isSleepy = false
       this.watch.slept(report, this.clock.now, deadline, this.wasStopped)
       const isWaking = this.broker.isCalm || this.chance.oneIn(2)
       this.clock.after(this.broker.isCalm ? 0 : downMs, () => {

@@ -25,6 +25,9 @@ export function reasonOf(status: number): number {
   return status === ERR_REPLACED ? 5 : 3
 }
 
+/** The longest that the count of new messages given up is in RAM only. */
+const COUNT_MS = 62000
+
 export class LaneBook {
   readonly rules: LaneRules
   /** Accepted and not settled, oldest first; without those that a power cut took. */
@@ -40,8 +43,10 @@ export class LaneBook {
   droppedCount = 0
   /** New messages given up because the lane was full, of this boot and of earlier ones. */
   newestCount = 0
-  /** Drops since the last step, whose counters are perhaps not durable; null: a new message. */
-  private recent: { reason: number; message: OutMessage | null }[] = []
+  /** Drops since the last step, whose counters are perhaps not durable. */
+  private recent: { reason: number; message: OutMessage }[] = []
+  /** When new messages were given up: their count is in RAM only for a while. */
+  private newestAt: number[] = []
   /** Drops right before a power cut that nothing but the counter could tell of, by reason. */
   private readonly untold = REASONS.map(() => 0)
 
@@ -79,10 +84,15 @@ export class LaneBook {
     return fate === 'accepted' && !isKept && !wasCutInRam
   }
 
-  dropped(status: number, message: OutMessage | null): void {
-    if (message === null) this.newestCount++
-    else if (this.isHeld(message)) this.droppedCount++
+  dropped(status: number, message: OutMessage): void {
+    if (this.isHeld(message)) this.droppedCount++
     this.recent.push({ reason: reasonOf(status), message })
+  }
+
+  /** A new message was given up because the lane is full. */
+  newestDropped(now: number): void {
+    this.newestCount++
+    this.newestAt.push(now)
   }
 
   /** The device has come to the end of a step: its counters are durable. */
@@ -90,11 +100,16 @@ export class LaneBook {
     if (this.recent.length > 0) this.recent = []
   }
 
-  powerCut(): void {
-    for (const { reason, message } of this.recent) {
-      if (message === null || !message.isKept) this.untold[reason]!++
-    }
+  /** A sleep has made everything durable. */
+  slept(): void {
+    this.newestAt = []
+  }
+
+  powerCut(now: number): void {
+    for (const { reason, message } of this.recent) if (!message.isKept) this.untold[reason]!++
     this.recent = []
+    this.untold[0]! += this.newestAt.filter((at) => now - at < COUNT_MS).length
+    this.newestAt = []
     for (const message of this.unkept) {
       message.wasCutInRam = true
       this.open.delete(message)

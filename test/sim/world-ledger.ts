@@ -3,6 +3,7 @@
  * entry is checked when it changes, so a broken promise is found at the step that broke it.
  */
 import {
+  ERR_CORRUPT,
   ERR_DROPPED,
   ERR_EXPIRED,
   ERR_REFUSED,
@@ -214,15 +215,16 @@ export class Ledger {
   /** A sleep was reported as safe: nothing is in RAM only, and what was settled stays so. */
   slept(now: number): void {
     this.sleeps.push(now)
-    for (const { unkept } of this.lanes) {
-      for (const { seq } of unkept) violate(`message ${seq} is in RAM only, the sleep is safe`)
+    for (const lane of this.lanes) {
+      lane.slept()
+      for (const { seq } of lane.unkept) violate(`message ${seq} is in RAM only, the sleep is safe`)
     }
   }
 
   powerCut(now: number): void {
     this.cuts.push(now)
     this.repeatsSinceCut = 0
-    for (const lane of this.lanes) lane.powerCut()
+    for (const lane of this.lanes) lane.powerCut(now)
   }
 
   /** The message a PUBLISH of the device carries, byte for byte. */
@@ -314,6 +316,9 @@ export class Ledger {
     } else if (status === ERR_REPLACED) {
       const newest = lane.latest.get(message.topic)!
       if (overflow === 'replace-same-topic' && newest.seq > message.seq) return
+    } else if (status === ERR_CORRUPT) {
+      // The power was cut while it was written: it may be half there.
+      if (message.fate === 'undecided' || message.wasCutInRam) return
     } else if (status === ERR_REFUSED && message.wasRefused) return
     else if (status === ERR_SESSION_LOST && !this.rules.isRepublishing) return
     else if (status === ERR_EXPIRED && message.lifeSeconds > 0) {

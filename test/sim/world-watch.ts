@@ -129,10 +129,10 @@ export class Watch {
   }
 
   /** A new message was given up: message.dropped without a ticket. */
-  newestDropped(status: number, message: OutMessage | null): void {
+  newestDropped(status: number, message: OutMessage | null, now: number): void {
     if (message === null || status !== ERR_DROPPED) violate('a message without ticket is dropped')
     if (message.lane.rules.overflow !== 'drop-newest') violate('a new message is dropped')
-    message.lane.dropped(status, null)
+    message.lane.newestDropped(now)
     this.droppedNow++
   }
 

@@ -235,7 +235,8 @@ test('messages outlive a session state that cannot be read', () => {
 function saveBase(store: FlashStore, base: number): void {
   store.window.moveBase(base)
   store.log.skipTo(base)
-  store.state.lanes[0]!.takeMark(store.window, store.log)
+  store.state.lanes[0]!.attach(store.window, store.log)
+  store.state.lanes[0]!.takeMark()
   assert.equal(store.state.save(), OK)
 }
 
