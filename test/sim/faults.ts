@@ -1,7 +1,6 @@
 /**
  * Planted faults: mistakes a client could make, switched on one at a time, to prove that the
- * simulated world sees them. Each replaces a method of a class of src and gives it back afterwards.
- * Knows the insides of src by name: when a name changes, `plant` throws and says which.
+ * simulated world sees them. Those of lanes stand in `faults-lanes.ts`.
  */
 import { Marks } from '../../src/queue/marks.js'
 import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
@@ -19,36 +18,8 @@ import { FlashWriter } from '../../src/store/flash-writer.js'
 import { MessageRecord } from '../../src/store/message-record.js'
 import { SectorScan } from '../../src/store/sector-scan.js'
 import { PacketIdSet } from '../../src/store/session-state.js'
-
-type Method = (...given: any[]) => any
-
-export interface Fault {
-  /** What the client does wrong. */
-  readonly name: string
-  /** Switches it on; the result switches it off. */
-  plant(): () => void
-}
-
-/** `wrong` is called in place of the method, with the right one first. */
-function fault(
-  name: string,
-  owner: { prototype: object },
-  method: string,
-  wrong: (self: any, right: Method, given: any[]) => any,
-): Fault {
-  return {
-    name,
-    plant: () => {
-      const methods = owner.prototype as Record<string, Method>
-      const right = methods[method]
-      if (typeof right !== 'function') throw new Error(`"${name}" needs ${method}, it is gone`)
-      methods[method] = function (this: any, ...given: any[]) {
-        return wrong(this, right.bind(this), given)
-      }
-      return () => (methods[method] = right)
-    },
-  }
-}
+import { fault, type Fault } from './fault.js'
+import { LANE_FAULTS } from './faults-lanes.js'
 
 const QUEUED = 0
 const RELEASED = 2
@@ -162,4 +133,5 @@ export const FAULTS: Fault[] = [
     right(...given)
     if (given[0] === 5 && given[1] % 3 === 0) right(...given)
   }),
+  ...LANE_FAULTS,
 ]

@@ -99,6 +99,8 @@ export class Device implements BrokerWitness {
     this.bootedAt = this.clock.now
     this.busyUntil = 0
     this.spins = 0
+    this.isSleepy = false
+    this.wasStopped = false
     this.system = new ManualSystem(this.chance.next())
     this.tick()
     if (!this.broker.isCalm && this.chance.oneIn(6)) this.armCut(this.chance.between(1, 4))
@@ -307,6 +309,7 @@ export class Device implements BrokerWitness {
     client.prepareForSleep(deadlineMs, (report) => {
       this.isSleepy = false
       this.watch.slept(report, this.clock.now, deadline, this.wasStopped)
+      this.wasStopped = true
       const isWaking = this.broker.isCalm || this.chance.oneIn(2)
       this.clock.after(this.broker.isCalm ? 0 : downMs, () => {
         if (this.client !== client) return
