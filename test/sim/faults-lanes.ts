@@ -1,5 +1,5 @@
 /** Planted faults of lanes, groups, counters and sleep; see `faults.ts`. */
-import { MqttClient } from '../../src/index.js'
+import { MessageMaker } from '../../src/message-maker.js'
 import { Held } from '../../src/queue/held.js'
 import { LatestTopics } from '../../src/queue/latest-topics.js'
 import { LoadedMessage } from '../../src/queue/loaded-message.js'
@@ -22,9 +22,9 @@ export const LANE_FAULTS: Fault[] = [
     return 1 + (number & 4095)
   }),
   fault('a ticket does not tell the lane', InFlight, 'ticketOf', (_, _right, [number]) => number),
-  fault('a message goes to the wrong lane', MqttClient, 'chooseLane', (self, right, [source]) => {
+  fault('a message goes to the wrong lane', MessageMaker, 'chooseLane', (self, right, [source]) => {
     right(source)
-    if (source.payloadLength % 7 === 3) source.lane = self.queues.length - 1
+    if (source.payloadLength % 7 === 3) source.lane = self.settings.lanes.length - 1
   }),
   fault('the priority of lanes is ignored', Outbound, 'sendNext', (self, right) => {
     self.connection.lanesByPriority.reverse()
@@ -52,10 +52,10 @@ export const LANE_FAULTS: Fault[] = [
     },
   ),
   fault('a group is not written when its time is over', Held, 'tend', () => Infinity),
-  fault('message.persisted comes too early', Held, 'appended', (self, right, [number]) => {
+  fault('message.persisted comes too early', Held, 'report', (self, right) => {
     const { log } = self
-    self.log = { storedEnd: number === 0xffffffff ? 1 : number + 1 }
-    right(number)
+    self.log = { storedEnd: log.nextNumber }
+    right(0)
     self.log = log
   }),
   fault('message.persisted is not sent', Held, 'report', () => {}),
@@ -81,13 +81,10 @@ export const LANE_FAULTS: Fault[] = [
     return status
   }),
   fault('marks of what was in RAM are forgotten', GroupLog, 'move', (_, right) => right(0)),
-  fault('acknowledged in RAM and written is not marked', GroupLog, 'keep', (self, right) => {
-    self.writeMark = () => 0
-    const status = right()
-    delete self.writeMark
-    return status
+  fault('writes are saved that were not', GroupLog, 'freeRam', (self, right) => {
+    self.savedCount++
+    right()
   }),
-  faultyGetter('writes are saved that were not', GroupLog, 'savedCount', () => 1000),
   // What gives way.
   faultyGetter('what has expired is sent', LoadedMessage, 'isExpired', () => false),
   faultyGetter('everything with a time has expired', LoadedMessage, 'isExpired', (self) => {

@@ -60,7 +60,8 @@ export function deviceConfig(chance: Chance): DeviceConfig {
     firstNumber: isWrapping ? 0xffffffff - chance.below(250) : 1,
     firstSequence: isWrapping ? 0xffffffff - chance.below(20) : 1,
     wallAfterMs: chance.pick([-1, 0, 2000]),
-    largestPayload: chance.between(8, 180),
+    // With lanes some messages take more than half of a send buffer.
+    largestPayload: chance.between(8, laneCount > 1 ? 400 : 180),
     expiringOneIn: chance.oneIn(4) ? 5 : 0,
     publishEveryMs: chance.pick([50, 200, 400]),
     latencyMs: chance.pick([1, 20, 150]),

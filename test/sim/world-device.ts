@@ -155,7 +155,7 @@ export class Device implements BrokerWitness {
     })
     client.on('message.sent', (event) => {
       if (event.ticket === 0) return
-      const message = ledger.sent(event.ticket, boot, monitor.connections)
+      const message = ledger.sent(event.ticket, boot, monitor.connections, clock.now)
       watch.checkPriority(message, monitor.connections)
     })
     client.on('message.acked', (event) => {
@@ -293,6 +293,7 @@ export class Device implements BrokerWitness {
       return
     }
     message.isKept = this.isKeptNow
+    message.isAgeKnown = this.config.wallAfterMs <= 0 || this.system.wall > 0
     watch.published(message, ticket)
     if (ticket < 0) message.fate = 'refused'
     else ledger.accepted(message, ticket, monitor.boot, clock.now)

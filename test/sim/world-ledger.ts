@@ -50,6 +50,8 @@ export class OutMessage {
   isKept = false
   /** The power was cut while it was in RAM only: it may be lost. */
   wasCutInRam = false
+  /** The wall clock did not appear since. */
+  isAgeKnown = false
   /** It is lost for certain: its ticket was given again. */
   isGone = false
   /** The connection on which it was sent last, counted by the monitor; -1: none. */
@@ -198,13 +200,18 @@ export class Ledger {
   }
 
   /** A PUBLISH with it leaves: what is too old must not begin its exchange. */
-  sent(ticket: number, boot: number, connection: number): OutMessage {
+  sent(ticket: number, boot: number, connection: number, now: number): OutMessage {
     const message = this.byTicket.get(ticket)
     if (!message) violate(`ticket ${ticket} is sent, it was never given`)
     if (message.settledBoot === boot) violate(`message ${message.seq} is sent, it was settled`)
     message.sentCount = message.sentBoot === boot ? message.sentCount + 1 : 1
     message.sentBoot = boot
     message.sentOn = connection
+    const ageMs = now - message.acceptedAt
+    const isFirst = message.sentCount === 1 && message.boot === boot && message.isAgeKnown
+    if (isFirst && message.lifeSeconds > 0 && ageMs > message.lifeSeconds * 1000 + 2000) {
+      violate(`message ${message.seq} is sent after ${ageMs} ms, it has expired`)
+    }
     return message
   }
 
