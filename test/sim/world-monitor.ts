@@ -76,7 +76,11 @@ export class Monitor implements Tap {
     this.pubrelSent.clear()
     this.answers.clear()
     // SUBSCRIBE is no part of the session: its exchange ends with the connection.
-    for (const [packetId, seq] of this.live) if (seq === SUBSCRIBE_ID) this.live.delete(packetId)
+    // Nor does the broker keep anything of QoS 1, so the identifier of a dropped message is free.
+    for (const [packetId, seq] of this.live) {
+      const message = this.ledger.out[seq]
+      if (!message || (message.qos === 1 && message.wasDropped)) this.live.delete(packetId)
+    }
   }
 
   sentBytes(bytes: Uint8Array): void {

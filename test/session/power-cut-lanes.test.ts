@@ -1,0 +1,226 @@
+/**
+ * Lanes on flash, a model broker, and the power cut at every flash operation, in every way an
+ * operation can tear. Two of the lanes hold messages in RAM: what was reported as persisted is
+ * delivered however often the power goes, what was not may be lost, and nothing else is sent.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { NorFlash, PowerCut, ManualSystem, type Tear } from '../../hal/memory/index.js'
+import type { LaneOptions } from '../../src/index.js'
+import { FlashStore } from '../../src/storage.js'
+import { Desk } from './desk.js'
+import { ModelBroker } from './model-broker.js'
+
+const GEOMETRY = { capacity: 20 * 1024, eraseSize: 1024, writeSize: 4 }
+const TEARS: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
+const MESSAGES = 30
+const LANES: LaneOptions[] = [
+  { name: 'alarm', filters: ['alarm'], priority: 5 },
+  { name: 'group', filters: ['group'], durability: 'group', groupBytes: 512, groupMs: 200 },
+  { name: 'offline', durability: 'offline', groupBytes: 512 },
+]
+
+interface Message {
+  text: string
+  topic: string
+  qos: number
+  isKept: boolean
+}
+
+class World {
+  readonly flash = new NorFlash(GEOMETRY)
+  readonly broker: ModelBroker
+  private readonly protocol: number
+  private readonly sessionLost: 'republish' | 'discard'
+  private readonly kept: Message[] = []
+  /** Accepted or begun, and not reported as persisted when the power went. */
+  private readonly undecided = new Set<string>()
+  private inRam = new Map<number, Message>()
+  private begun: Message | null = null
+  private boots = 0
+  private next = 0
+
+  constructor(protocol: number, sessionLost: 'republish' | 'discard') {
+    this.protocol = protocol
+    this.sessionLost = sessionLost
+    this.broker = new ModelBroker(protocol)
+  }
+
+  private boot(): Desk {
+    const system = new ManualSystem(1000 + this.boots++)
+    this.inRam = new Map()
+    const desk = new Desk(
+      {
+        protocol: this.protocol,
+        storage: new FlashStore(this.flash, system),
+        lanes: LANES,
+        sessionLost: this.sessionLost,
+        ackBatch: 3,
+        inFlightLimit: 5,
+      },
+      system,
+    )
+    this.broker.connectionLost()
+    const persisted = new Set<number>()
+    desk.client.on('message.persisted', ({ ticket }) => {
+      assert.ok(!persisted.has(ticket), 'persisted twice')
+      persisted.add(ticket)
+      const message = this.inRam.get(ticket) ?? this.begun!
+      message.isKept = true
+      if (this.inRam.delete(ticket)) this.kept.push(message)
+    })
+    desk.client.on('message.dropped', ({ ticket, status }) => {
+      assert.ok(!persisted.has(ticket), `${ticket} was persisted and is dropped: ${status}`)
+    })
+    return desk
+  }
+
+  private publish(desk: Desk): void {
+    const n = this.next++
+    const topic = ['alarm', 'group', 'offline'][n % 3]!
+    const message = { text: `m${n}`, topic, qos: n % 4 === 0 ? 2 : 1, isKept: false }
+    this.begun = message
+    const ticket = desk.client.publish(topic, message.text, { qos: message.qos })
+    this.begun = null
+    assert.ok(ticket > 0)
+    if (message.isKept) this.kept.push(message)
+    else this.inRam.set(ticket, message)
+  }
+
+  private exchange(desk: Desk): void {
+    for (let round = 0; round < 200; round++) {
+      desk.poll()
+      if (desk.transport.state === 1) desk.transport.accept()
+      const sent = desk.transport.takeSent()
+      if (sent.length === 0 && desk.waitMs > 0) {
+        if (desk.client.isConnected) return
+        desk.system.advance(desk.waitMs) // the pause before the next attempt
+      }
+      for (const answer of this.broker.receive(sent)) {
+        if (desk.transport.state === 2) desk.transport.deliver(answer)
+      }
+    }
+    assert.fail('the exchange does not come to rest')
+  }
+
+  /** What was sent arrives, but for a third of the answers, and then the link drops. */
+  private loseLink(desk: Desk): void {
+    desk.poll()
+    const answers = this.broker.receive(desk.transport.takeSent())
+    for (const answer of answers.slice(answers.length >> 1)) desk.transport.deliver(answer)
+    desk.poll()
+    this.broker.receive(desk.transport.takeSent())
+    this.broker.connectionLost()
+    desk.transport.drop('cut')
+    desk.poll()
+  }
+
+  /** The whole life of the device from where it stands; throws PowerCut when the power goes. */
+  live(): void {
+    const desk = this.boot()
+    while (this.next < MESSAGES / 3) this.publish(desk)
+    desk.after(250)
+    desk.client.start()
+    this.exchange(desk)
+    while (this.next < MESSAGES) {
+      for (let count = 0; count < 5; count++) this.publish(desk)
+      if (this.next % 10 === 0) this.loseLink(desk)
+      else desk.after(250)
+      this.exchange(desk)
+    }
+    desk.after(5000)
+    this.exchange(desk)
+    assert.equal(desk.client.stats.queued, 0)
+  }
+
+  /** Lives on through power cuts until the work is done. False when a cut did not happen. */
+  run(cuts: [number, Tear, number][]): boolean {
+    for (const [operation, tear, seed] of cuts) {
+      this.flash.cutAt(operation, tear, seed)
+      try {
+        this.live()
+        return false
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error
+        for (const { text } of this.inRam.values()) this.undecided.add(text)
+        if (this.begun) this.undecided.add(this.begun.text)
+        this.begun = null
+      }
+      this.flash.powerOn()
+    }
+    this.live()
+    return true
+  }
+
+  check(): void {
+    const delivered = this.broker.delivered
+    const counts = new Map<string, number>()
+    for (const { text } of delivered) counts.set(text, (counts.get(text) ?? 0) + 1)
+    for (const { text, qos } of this.kept) {
+      const count = counts.get(text) ?? 0
+      assert.ok(count >= 1, `${text} was persisted and is lost`)
+      if (qos === 2) assert.equal(count, 1, `${text} (QoS 2) arrived ${count} times`)
+      counts.delete(text)
+    }
+    for (const { text } of this.inRam.values()) counts.delete(text) // acknowledged out of RAM
+    for (const [text, count] of counts) {
+      assert.ok(this.undecided.has(text), `${text} was never accepted and arrived`)
+      const isQos2 = Number(text.slice(1)) % 4 === 0
+      assert.ok(count === 1 || !isQos2, `${text} (QoS 2) arrived ${count} times`)
+    }
+    for (const topic of ['alarm', 'group', 'offline']) {
+      const texts = delivered.filter((message) => message.topic === topic).map(({ text }) => text)
+      const firsts = [...new Set(texts)].map((text) => Number(text.slice(1)))
+      assert.deepEqual(
+        firsts,
+        [...firsts].sort((a, b) => a - b),
+        'order of first arrivals in lane ' + topic,
+      )
+    }
+    assert.equal(this.flash.counters.doubleProgrammedBytes, 0)
+  }
+}
+
+function tryCuts(world: World, cuts: [number, Tear, number][]): boolean {
+  try {
+    const wasCut = world.run(cuts)
+    world.check()
+    return wasCut
+  } catch (error) {
+    ;(error as Error).message += ' (cuts ' + JSON.stringify(cuts) + ')'
+    throw error
+  }
+}
+
+for (const [protocol, sessionLost] of [
+  [4, 'discard'],
+  [5, 'republish'],
+] as const) {
+  describe(`power cuts in the life of lanes, protocol ${protocol}, ${sessionLost}`, () => {
+    it('one cut at every flash operation', () => {
+      let operations = 0
+      for (const tear of TEARS) {
+        for (let operation = 1; ; operation++) {
+          const world = new World(protocol, sessionLost)
+          if (!tryCuts(world, [[operation, tear, operation * 7 + 1]])) break
+          operations = operation
+        }
+      }
+      assert.ok(operations > 40, `only ${operations} flash operations`)
+    })
+
+    it('a second cut while the first is being recovered', () => {
+      for (const tear of TEARS) {
+        for (let operation = 2; operation < 70; operation += 5) {
+          for (let second = 1; second <= 6; second++) {
+            const world = new World(protocol, sessionLost)
+            tryCuts(world, [
+              [operation, tear, operation],
+              [second, 'random', second],
+            ])
+          }
+        }
+      }
+    })
+  })
+}
