@@ -338,11 +338,14 @@ export class MqttClient implements PayloadSink {
     if (!this.isQueued(source)) return this.session.outbound.beginNow(source)
     if (!this.session.outbound.fits(source)) return ERR_TOO_LARGE
     this.isPublishing = true
+    let at = 0
     try {
-      return this.queueOf(source).begin(source, isTimed)
+      at = this.queueOf(source).begin(source, isTimed)
     } finally {
       this.isPublishing = false // also after a handler of message.dropped threw
     }
+    if (at < 0) this.onWork() // counters may wait to be durable
+    return at
   }
 
   private commit(source: MessageSource, end: number): number {

@@ -383,6 +383,7 @@ export class Device implements BrokerWitness {
     if (this.flash.counters.doubleProgrammedBytes > 0) violate('flash was programmed twice')
     const { lanes } = client!['settings']
     this.transport?.powerLost()
+    for (const lane of ledger.lanes) lane.powerCut(this.clock.now)
     this.flash.powerOn()
     const store = this.makeStore()
     const status = store.mount(this.name, 'mqtt://broker.test', lanes)
