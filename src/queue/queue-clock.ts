@@ -16,7 +16,8 @@ export class QueueClock {
     this.system = system
     // After a time with a wall clock a new count begins: it must not be taken for the wall clock.
     const last = newest < FIRST_WALL_SECONDS ? newest : 0
-    this.offset = last + 1 - Math.floor(system.now() / 1000)
+    // Not a second is added for the reboot itself: a device may reboot often. 0 is no time.
+    this.offset = (last > 0 ? last : 1) - Math.floor(system.now() / 1000)
   }
 
   get seconds(): number {
