@@ -1,6 +1,6 @@
 /** Mount: opens the storage for a client, or throws an Error that says what to do. */
 import type { Settings } from './options.js'
-import { ERR_IDENTITY, ERR_LANES, OK, statusText } from './status.js'
+import { ERR_IDENTITY, ERR_LANES, ERR_TOO_LARGE, OK, statusText } from './status.js'
 import { SessionState } from './store/session-state.js'
 
 const REMEDY = '; use those, or another partition, or give the messages up with storage.format()'
@@ -22,6 +22,10 @@ export function mountState(settings: Settings): SessionState {
   } else if (status === ERR_IDENTITY) {
     trouble = 'holds the messages of client ' + storage.identity
     trouble += ', not of "' + settings.clientId + '" at ' + settings.brokerUrl + REMEDY
+  }
+  if (status === ERR_TOO_LARGE) {
+    trouble = 'has no room for what it keeps of ' + lanes.length + ' lanes and the client: '
+    trouble += 'use a larger bufferSize or eraseSize, fewer lanes, or shorter names'
   }
   throw new Error('option "storage" ' + trouble)
 }
