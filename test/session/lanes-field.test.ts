@@ -217,12 +217,13 @@ describe('lanes beside each other', () => {
 describe('what gives way', () => {
   it('drop-newest is what it returns, also where only the time has no room', () => {
     for (let size = 1; size < 70; size++) {
-      const lanes: LaneOptions[] = [{ name: 'only', overflow: 'drop-newest', ttlMs: 2000000000 }]
+      const lanes: LaneOptions[] = [{ name: 'only', overflow: 'drop-newest' }]
       const desk = boot(flashOf({ sectors: 8, eraseSize: 512 }), lanes)
       let ticket = 1
       for (let n = 0; ticket > 0; n++) {
-        ticket = desk.client.publish('t', 'x'.repeat(size), { qos: 1 })
-        desk.system.advance(n % 7 === 0 ? 70000000 : 0) // a new time base
+        const properties = { messageExpiryInterval: 0xffffffff }
+        ticket = desk.client.publish('t', 'x'.repeat(size), { qos: 1, properties })
+        desk.system.advance(70000000) // each needs a new time base
         assert.ok(n < 5000)
       }
       assert.equal(ticket, ERR_DROPPED, `payload of ${size} bytes`)
@@ -238,6 +239,8 @@ describe('what gives way', () => {
       desk.connect()
       for (let n = 0; n < 6; n++) desk.client.publish('t', String(n), { qos: 2 })
       desk.poll()
+      // The state changes for another reason too: an inbound exchange is forgotten.
+      desk.reply({ cmd: 'publish', topic: 'in', payload: 'x', qos: 2, messageId: 9, dup: false })
       flash.cutAt(operation, 'noop', 1)
       let wasCut = false
       try {
@@ -255,12 +258,11 @@ describe('what gives way', () => {
 
   it('a reboot adds no second to the age of a message', () => {
     const flash = flashOf()
-    const lanes: LaneOptions[] = [{ name: 'only', ttlMs: 5000 }]
+    const lanes: LaneOptions[] = [{ name: 'only', ttlMs: 1000 }]
     boot(flash, lanes).client.publish('t', 'young', { qos: 1 })
-    for (let n = 0; n < 20; n++) boot(flash, lanes).client.publish('t', 'later', { qos: 1 })
     const desk = boot(flash, lanes)
     desk.connect()
-    assert.equal(drain(desk).length, 21)
+    assert.deepEqual(drain(desk), ['young'])
   })
 
   it('a lane that is full for a month wears nothing out by counting', () => {

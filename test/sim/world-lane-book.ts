@@ -80,8 +80,9 @@ export class LaneBook {
     if (this.isHeld(message)) this.savedCount++
   }
 
-  private isHeld({ fate, isKept, wasCutInRam }: OutMessage): boolean {
-    return fate === 'accepted' && !isKept && !wasCutInRam
+  /** True for a settled message that has been in RAM only from its publish on. */
+  private isHeld({ fate, isKept, boot, settledBoot }: OutMessage): boolean {
+    return fate === 'accepted' && !isKept && boot === settledBoot
   }
 
   dropped(status: number, message: OutMessage): void {
