@@ -11,16 +11,11 @@
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
  * packets and does not decide when the connection ends.
  */
-import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
+import { writeUint16 } from '../codec/bytes.js'
 import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
 import { writeAck } from '../codec/encode.js'
-import { findProperty } from '../codec/properties.js'
-import {
-  PROPERTY_MESSAGE_EXPIRY_INTERVAL,
-  PROPERTY_TOPIC_ALIAS,
-  PUBREL,
-  V5,
-} from '../codec/protocol.js'
+import { reduceExpiry } from '../codec/properties.js'
+import { PROPERTY_TOPIC_ALIAS, PUBREL, V5 } from '../codec/protocol.js'
 import { MESSAGE_SENT } from '../events.js'
 import {
   ERR_EXPIRED,
@@ -390,12 +385,4 @@ export class Outbound {
     // An exchange that has begun is brought to its end [MQTT-4.3.3-7].
     return !isRepeat && queue.loaded.isExpired ? ERR_EXPIRED : OK
   }
-}
-
-/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
-function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
-  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-  if (expiryAt < 0) return
-  const seconds = readUint32(bytes, expiryAt)
-  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }
