@@ -195,7 +195,7 @@ describe('lanes beside each other', () => {
     }
     for (const lane of state.lanes) {
       lane.dropped.fill(0xffffffff)
-      lane.markLength = lane.mark.length
+      lane.markLength = lane.markBytes().length
     }
     assert.equal(state.save(), OK)
     const again = boot(flash, lanes).client['session'].connection.state
