@@ -5,10 +5,11 @@
  * Works on a row of properties without the Property Length in front of it. Knows nothing of the
  * packet around them but its type.
  */
-import { readUint16 } from './bytes.js'
+import { readUint16, readUint32, writeUint32 } from './bytes.js'
 import { fieldEnd, KIND_BINARY, KIND_BYTE, KIND_PAIR, KIND_STRING } from './fields.js'
 import { readNumber, writeField, type FieldValue } from './fields.js'
 import { isPropertyAllowed, propertyKind, propertyName } from './property-table.js'
+import { PROPERTY_MESSAGE_EXPIRY_INTERVAL } from './protocol.js'
 import { DISCONNECT, PROPERTY_LAST, PROPERTY_SUBSCRIPTION_IDENTIFIER } from './protocol.js'
 import {
   PROPERTY_MAXIMUM_PACKET_SIZE,
@@ -237,4 +238,12 @@ export function readProperties(bytes: Uint8Array, at: number, end: number): Mqtt
     } else values[propertyName(id)] = readNumber(bytes, valueAt, kind)
   }
   return result
+}
+
+/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
+export function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
+  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+  if (expiryAt < 0) return
+  const seconds = readUint32(bytes, expiryAt)
+  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }

@@ -4,7 +4,7 @@
  */
 import type { System } from '../../hal/system.js'
 import { OK, type Status } from '../status.js'
-import { type ExchangeWindow, isBefore, numberAfter } from '../store/exchange-window.js'
+import { COMPLETE, type ExchangeWindow, isBefore, numberAfter } from '../store/exchange-window.js'
 import type { GroupControl, OutgoingLog } from '../store/outgoing-log.js'
 import type { Lane } from './lane.js'
 import type { Overflow } from './overflow.js'
@@ -94,7 +94,8 @@ export class Held {
     let kept = this.reportedTo
     if (isBefore(kept, this.window.base)) kept = this.window.base
     for (; isBefore(kept, end); kept = numberAfter(kept)) {
-      if (kept !== number) this.listener!.onPersisted(kept)
+      const isSettled = this.window.state(kept) === COMPLETE
+      if (kept !== number && !isSettled) this.listener!.onPersisted(kept)
     }
     this.reportedTo = end
   }

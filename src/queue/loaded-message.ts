@@ -2,10 +2,10 @@
  * LoadedMessage: the message a queue loaded last, taken apart; valid until the next call of the
  * queue or the log.
  */
-import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { readUint32 } from '../codec/bytes.js'
 import { findProperty } from '../codec/properties.js'
 import { PROPERTY_MESSAGE_EXPIRY_INTERVAL } from '../codec/protocol.js'
-import { ERR_CORRUPT, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_NOT_READY, OK, type Status } from '../status.js'
 import { MessageRecord } from '../store/message-record.js'
 import type { OutgoingLog } from '../store/outgoing-log.js'
 import type { QueueClock } from './queue-clock.js'
@@ -26,12 +26,13 @@ export class LoadedMessage {
 
   /**
    * Loads the record the log's reader is at: OK, ERR_CORRUPT, ERR_HOOK, ERR_STORAGE, or
-   * ERR_NOT_READY for a payload that never came to its end.
+   * ERR_NOT_READY for a payload that never came to its end, and for an empty record.
    */
   load(): Status {
     const log = this.log
     let status = log.load()
     if (status !== OK) return status
+    if (log.loadedLength === 0) return ERR_NOT_READY
     status = this.record.parse(log.buffer, log.loadedAt, log.loadedLength)
     if (status === OK && this.record.isFragmented) {
       // The check overwrites the buffer.
@@ -88,12 +89,4 @@ export class LoadedMessage {
     const expiryAt = findProperty(buffer, at, end, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
     return expiryAt >= 0 && age >= readUint32(buffer, expiryAt)
   }
-}
-
-/** Takes the time waited off the Message Expiry Interval [MQTT-3.3.2-6]. */
-export function reduceExpiry(bytes: Uint8Array, at: number, length: number, age: number): void {
-  const expiryAt = findProperty(bytes, at, at + length, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-  if (expiryAt < 0) return
-  const seconds = readUint32(bytes, expiryAt)
-  writeUint32(bytes, expiryAt, age < seconds ? seconds - age : 1)
 }

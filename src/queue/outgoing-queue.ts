@@ -284,7 +284,8 @@ export class OutgoingQueue implements FullQueue {
   load(number: number): Status {
     const status = this.loaded.load()
     if (status === ERR_NOT_READY) {
-      this.complete(number) // given up while it was written: nobody was told that it is kept
+      // Given up while it was written, nobody was told that it is kept; or complete before that.
+      this.complete(number)
       return status
     }
     if (status === ERR_STORAGE) {

@@ -14,6 +14,7 @@
 import { writeUint16 } from '../codec/bytes.js'
 import { publishSize, writePublishHeader } from '../codec/encode-publish.js'
 import { writeAck } from '../codec/encode.js'
+import { reduceExpiry } from '../codec/properties.js'
 import { PROPERTY_TOPIC_ALIAS, PUBREL, V5 } from '../codec/protocol.js'
 import { MESSAGE_SENT } from '../events.js'
 import {
@@ -29,7 +30,6 @@ import {
 import { MESSAGE_QOS, MESSAGE_RETAIN, type MessageSource } from '../store/message-record.js'
 import { isBefore, RELEASED, SENT } from '../store/exchange-window.js'
 import { DROPPED_EXPIRED, DROPPED_REFUSED } from '../store/session-state.js'
-import { reduceExpiry } from '../queue/loaded-message.js'
 import type { OutgoingQueue } from '../queue/outgoing-queue.js'
 import type { Connection } from './connection.js'
 import { type DuplicateKey, duplicateKeyFor } from './duplicate-key.js'

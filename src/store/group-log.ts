@@ -153,21 +153,29 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     const base = this.window.base
     const readNumber = ram.readingNumber
     let status = OK
-    // Everything before the base is complete. What is complete behind it is rare, and written.
+    // Everything before the base is complete. What is complete behind it leaves an empty record.
     if (isBefore(flash.nextNumber, base)) status = flash.jumpTo(base)
     ram.rewind(flash.nextNumber)
-    let hasComplete = false
     for (let number = 0; status === OK && (number = ram.advance()) !== NOTHING;) {
       const state = this.window.state(number)
-      if (state === COMPLETE) hasComplete = true
-      status = this.move(state)
+      status = state === COMPLETE ? this.pass() : this.move(state)
     }
-    // The last mark says nothing of these: a power loss would send them again.
-    if (hasComplete) this.writeMark(this.window)
     ram.release(flash.nextNumber)
     if (ram.oldestNumber === ram.nextNumber) ram.startAt(flash.nextNumber)
     if (this.isReadingRam) this.rewind(readNumber)
     return status
+  }
+
+  /**
+   * Writes an empty record for a message that is complete: no mark tells of it until it is on
+   * flash, and a power loss in between would bring it back.
+   */
+  private pass(): Status {
+    const status = this.flash.reserve(0)
+    if (status !== OK) return status
+    const number = this.flash.append(0)
+    if (number > 0) this.savedCount++
+    return number < 0 ? number : OK
   }
 
   /** Writes the record that RAM is at, and that has come so far, to flash, its topic by number. */

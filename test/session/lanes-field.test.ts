@@ -256,6 +256,39 @@ describe('what gives way', () => {
     }
   })
 
+  it('dropped in RAM and counted, then passed over on flash: no power loss brings it back', () => {
+    const lanes: LaneOptions[] = [{ ...held, groupMs: 600000 }]
+    for (let operation = 1; ; operation++) {
+      const flash = flashOf()
+      const desk = boot(flash, lanes, { inFlightLimit: 2 })
+      desk.connect()
+      for (const text of ['a', 'b']) desk.client.publish('t', text, { qos: 1 })
+      const [, b] = desk.sent()
+      const properties = { messageExpiryInterval: 1 }
+      desk.client.publish('t', 'short', { qos: 1, properties })
+      desk.client.publish('t', 'c', { qos: 1 })
+      desk.after(3000)
+      desk.reply({ cmd: 'puback', messageId: b!.messageId }) // c leaves, what is between is too old
+      assert.equal(desk.client.stats.dropped.expired, 1)
+      flash.cutAt(operation, 'noop', 1)
+      let wasCut = false
+      try {
+        desk.transport.drop('cut')
+        desk.poll()
+      } catch (error) {
+        assert.ok(error instanceof PowerCut)
+        wasCut = true
+      }
+      flash.powerOn()
+      const again = boot(flash, lanes)
+      assert.equal(again.client.stats.dropped.expired, 1)
+      again.connect({ sessionPresent: true })
+      assert.ok(!drain(again).includes('short'), `cut at ${operation}`)
+      assert.ok(operation < 50)
+      if (!wasCut) break
+    }
+  })
+
   it('a reboot adds no second to the age of a message', () => {
     const flash = flashOf()
     const lanes: LaneOptions[] = [{ name: 'only', ttlMs: 1000 }]

@@ -306,10 +306,11 @@ export class Device implements BrokerWitness {
     if (!client) return
     this.tick()
     this.isSleepy = true
-    const deadline = this.clock.now + deadlineMs
+    const askedAt = this.clock.now
+    const deadline = askedAt + deadlineMs
     client.prepareForSleep(deadlineMs, (report) => {
       this.isSleepy = false
-      this.watch.slept(report, this.clock.now, deadline, this.wasStopped)
+      this.watch.slept(report, this.clock.now, askedAt, deadline, this.wasStopped)
       this.wasStopped = true
       const isWaking = this.broker.isCalm || this.chance.oneIn(2)
       this.clock.after(this.broker.isCalm ? 0 : downMs, () => {

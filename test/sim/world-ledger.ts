@@ -262,8 +262,7 @@ export class Ledger {
     if (this.sleeps.some((at) => message.settledAt < at && at < cut)) {
       violate(`${name} is sent again, a sleep had marked it`)
     }
-    // Acknowledged in RAM, and the power went while it was written: no mark could follow.
-    if (lateMs > this.rules.markDelayMs && message.isKept) {
+    if (lateMs > this.rules.markDelayMs) {
       violate(`${name} is sent again, it was settled ${Math.round(lateMs)} ms before the cut`)
     }
     if (!message.wasDropped && ++this.repeatsSinceCut > this.rules.repeatLimit) {

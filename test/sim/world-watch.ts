@@ -165,11 +165,21 @@ export class Watch {
 
   // Sleep
 
-  /** A sleep is reported: in time, with the truth. `deadline` is that of the virtual time. */
-  slept(report: SleepReport, now: number, deadline: number, wasStopped: boolean): void {
+  /** A sleep is reported: in time, with the truth. All times are virtual. */
+  slept(
+    report: SleepReport,
+    now: number,
+    askedAt: number,
+    deadline: number,
+    wasStopped: boolean,
+  ): void {
     if (now > deadline + BUSY_MS + 1) violate(`a sleep begins ${now - deadline} ms late`)
     const client = this.client!
-    if (now < deadline && report.queued > 0 && !wasStopped) {
+    // What was published after the last acknowledgement came while DISCONNECT was on its way.
+    const isLeft = this.ledger.lanes.some(({ open }) => {
+      return [...open].some(({ acceptedAt }) => acceptedAt < askedAt)
+    })
+    if (now < deadline && isLeft && !wasStopped) {
       violate('a sleep begins early, and messages are left')
     }
     if (!client.isStopped) violate('a sleep begins, and the client is not stopped')
