@@ -19,9 +19,9 @@ import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
  * log ends in it. Used after a boot, and when a reader has met damage. It reads as much as its
  * buffer takes at a time, so that a sector costs few reads. It does not know what a body means.
  *
- * A record whose check fails is passed over if an intact record follows, at the place its length
- * names or at the next place where there is one, or if one flipped bit explains it. If not, the
- * scan ends there: the record is torn. A record with a flipped bit is not put right: one torn
+ * A record whose check fails is passed over if one flipped bit explains it, or if an intact record
+ * follows, at the place its length names or at the next place where there is one. If not, the scan
+ * ends there: the record is torn. A record with a flipped bit is not put right: one torn
  * record in four million would pass for one that was never written.
  */
 export class SectorScan {
@@ -105,19 +105,17 @@ export class SectorScan {
       if (type > 0) return this.accept(offset, type)
       // What is blank behind a damaged record stays so: the record may be a torn one.
       if (type < 0) return this.finish(offset, !this.isAfterDamage && this.blankFrom(offset))
-      // Damaged. The length it names is only worth something if an intact record is there.
+      // Damaged. One flipped bit tells what it was. Otherwise it may have been a message, and the
+      // length it names is only worth something if an intact record is there.
       this.hasDamage = true
       this.isAfterDamage = true
       const last = this.lastNumber
-      let next = offset + this.region.recordSize(this.stored)
-      this.lastNumber = numberAfter(last)
-      if (next + RECORD_HEADER > this.end || this.examine(next) <= 0) {
-        this.lastNumber = last
-        next = this.behindFlipped(offset)
-      }
+      const named = offset + this.region.recordSize(this.stored)
+      let next = this.behindFlipped(offset)
       if (next === 0) {
         this.lastNumber = numberAfter(last)
-        next = this.intactBehind(offset)
+        const isNamed = named + RECORD_HEADER <= this.end && this.examine(named) > 0
+        next = isNamed ? named : this.intactBehind(offset)
       }
       if (next === 0) {
         this.lastNumber = last

@@ -114,6 +114,26 @@ test('the same behind hooks', () => {
   flipAll({ writeSize: 4, hooks: new XorHooks() })
 })
 
+test('a flipped length that names the place of a later MARK costs one message, counted', () => {
+  // Records of 64 bytes: 128 more in the first one's length, and it names the MARK behind two more.
+  for (const isNewest of [true, false]) {
+    const rig = new Rig({ sectors: 8, eraseSize: 1024 })
+    for (let i = 0; i < 3; i++) rig.publish('', 56)
+    rig.mark()
+    for (let i = 0; i < (isNewest ? 4 : 40); i++) rig.publish('', 56)
+    const count = rig.kept.size
+    const next = rig.log.nextNumber
+    rig.flash.flipBit(rig.log.region.headerSize + 5, 7)
+    for (const isBooted of [true, false]) {
+      if (isBooted) rig.boot()
+      else rig.log.rewind(1)
+      assert.equal(readAll(rig), count - 1)
+      assert.equal(rig.log.skippedCount, 1)
+      assert.equal(rig.log.nextNumber, next, 'no number is given twice')
+    }
+  }
+})
+
 test('bits that flip while they are read lose nothing', () => {
   const rig = new Rig({ sectors: 8, eraseSize: 1024 })
   for (let i = 0; i < 40; i++) rig.publish(i % 2 === 0 ? 'read/flip' : '', 60)
