@@ -5,10 +5,11 @@ import type { Outcome } from './totals.js'
 
 /** What a case went through, for the loops over it. */
 export interface Passage {
-  /** Packets of the whole life, flash operations of it, and those before the network broke. */
+  /** Packets of the whole life, flash operations of it, before the network broke, since a boot. */
   readonly steps: number
   readonly operations: number
   readonly operationsAtBreak: number
+  readonly operationsSinceBoot: number
 }
 
 export function runExchangeCase(plan: ExchangeCase, outcome: Outcome): Passage {
@@ -26,6 +27,7 @@ export function runExchangeCase(plan: ExchangeCase, outcome: Outcome): Passage {
       totals.redeliveriesMax = Math.max(totals.redeliveriesMax, world.repeats)
     }
   }
-  const { steps, operations, operationsAtBreak } = world
-  return { steps, operations, operationsAtBreak }
+  const { steps, operations, operationsAtBreak, operationsAtBoot } = world
+  const operationsSinceBoot = operations - operationsAtBoot
+  return { steps, operations, operationsAtBreak, operationsSinceBoot }
 }

@@ -1,96 +1,190 @@
 /**
- * A full 64 KB image and one inverted bit: nothing false comes out, nothing hangs, at most one
- * sector's messages are lost, and a loss is reported.
+ * A full partition of 64 KB and one inverted bit: the store opens, nothing false comes out of the
+ * queue, nothing hangs, at most one sector's messages are lost, and each loss is reported and
+ * counted, once.
  */
 import assert from 'node:assert/strict'
-import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
-import { OK } from '../../src/status.js'
-import { Rig } from '../store/log-rig.js'
+import { ManualSystem, NorFlash, type NorSnapshot } from '../../hal/memory/index.js'
+import { ERR_FULL, ERR_STORAGE, OK, statusText } from '../../src/status.js'
+import { OutgoingQueue, OVERFLOW_REJECT } from '../../src/queue/outgoing-queue.js'
+import { FlashStore } from '../../src/storage.js'
+import { MESSAGE_QOS, MessageSource } from '../../src/store/message-record.js'
+import { DROPPED_DAMAGED } from '../../src/store/session-state.js'
+import { payloadByte } from '../store/log-rig.js'
 import { XorHooks } from '../store/xor-hooks.js'
 import type { FlipCase } from './cases.js'
 import type { Outcome } from './totals.js'
 
-export const IMAGE_BITS = 65536 * 8
+const CAPACITY = 65536
+export const IMAGE_BITS = CAPACITY * 8
+const CLIENT = 'flip'
+const BROKER = 'mqtt://broker.local'
+const WALL = 1_800_000_000
+/** Messages that are complete before the partition is filled: the ring is some way round. */
+const OLD = 200
+const TOPICS = ['flip/a', 'flip/b', 'flip/a/longer/topic'].map((text) => Buffer.from(text))
 
-/** Fills the log until it refuses, with topics, times, marks and releases among the messages. */
-function fill(rig: Rig): void {
-  const topics = ['flip/a', 'flip/b', '']
-  let count = 0
-  for (; count < 200; count++) rig.publishOn('old/one', 90 + (count % 30))
-  rig.complete(200)
-  rig.mark()
-  rig.log.maintain()
-  while (rig.publish(topics[count % 3], 80 + ((count * 13) % 70), count % 4 === 0) > 0) {
-    count++
-    rig.log.maintain()
-    if (count === 210) rig.completeAt(2)
-    if (count === 215) rig.release(3)
-    if (count === 230) rig.complete(2)
-    if (count % 40 === 39) rig.mark()
-  }
-  rig.mayLoseTime = true
+interface Sent {
+  readonly topic: number
+  readonly size: number
+  readonly qos: number
 }
 
-/** One image for many flips: nothing below writes to the flash. */
+/** A mounted store, its queue, and what the queue reported. */
+class Device {
+  readonly store: FlashStore
+  readonly queue: OutgoingQueue
+  readonly system = new ManualSystem(7)
+  readonly reported = new Set<number>()
+
+  constructor(flash: NorFlash, isHooked: boolean) {
+    const { system, reported } = this
+    system.wall = WALL
+    this.store = new FlashStore(flash, system, isHooked ? { hooks: new XorHooks() } : {})
+    const status = this.store.mount(CLIENT, BROKER)
+    assert.equal(status, OK, `mount: ${statusText(status)}`)
+    const { log, window, state } = this.store
+    this.queue = new OutgoingQueue(log, window, state, system, OVERFLOW_REJECT, 16, 1000, false)
+    this.queue.listener = {
+      onDropping: () => {},
+      mayDropBefore: () => true,
+      onDropped: (number) => {
+        assert.ok(!reported.has(number), `${number} is reported twice`)
+        reported.add(number)
+      },
+      onStorageFailed: (failure) => assert.fail(`storage: ${statusText(failure)}`),
+    }
+  }
+
+  publish(number: number, sent: Sent): number {
+    const { queue, store } = this
+    const message = new MessageSource(TOPICS[sent.topic], new Uint8Array(0))
+    message.flags = sent.qos & MESSAGE_QOS
+    message.payloadLength = sent.size
+    const at = queue.begin(message, sent.size % 3 === 0)
+    if (at < 0) return at
+    for (let i = 0; i < sent.size; i++) store.log.buffer[at + i] = payloadByte(number, i)
+    const ticket = queue.commit()
+    assert.equal(ticket, number)
+    return ticket
+  }
+}
+
+/** One image for many flips. */
 export class FlipImage {
-  private readonly rig: Rig
-  private readonly expected: number
+  private readonly flash: NorFlash
+  private readonly isHooked: boolean
+  private readonly snapshot: NorSnapshot
+  /** Every message there ever was, and those that are not complete. */
+  private readonly sent = new Map<number, Sent>()
+  private readonly open = new Set<number>()
   private readonly most: number
+  private readonly droppedBefore: number
 
   constructor(writeSize: number, isHooked: boolean) {
-    const hooks = isHooked ? new XorHooks() : null
-    this.rig = new Rig({ writeSize, hooks, eraseSize: 4096, sectors: 16 })
-    fill(this.rig)
-    this.expected = this.rig.kept.size
-    this.most = Math.max(...this.rig.perSector.values())
-    assert.ok(this.expected > 5 * this.most, 'the image spans sectors')
+    this.isHooked = isHooked
+    this.flash = new NorFlash({ capacity: CAPACITY, writeSize })
+    const device = new Device(this.flash, isHooked)
+    this.most = this.fill(device)
+    this.droppedBefore = device.store.state.dropped[DROPPED_DAMAGED]
+    this.snapshot = this.flash.snapshot()
+    assert.ok(this.open.size > 5 * this.most, 'the image spans sectors')
+    assert.equal(this.readAll(new Device(this.flash, isHooked)), this.open.size)
+  }
+
+  /** Fills the queue until it refuses; returns the most messages a sector holds. */
+  private fill(device: Device): number {
+    const { queue, store } = device
+    const perSector = new Map<number, number>()
+    for (let number = 1; ; number++) {
+      const sent = { topic: number % 3, size: 60 + ((number * 13) % 70), qos: 1 + (number % 2) }
+      const ticket = device.publish(number, sent)
+      if (ticket === ERR_FULL) break
+      assert.ok(ticket > 0, statusText(ticket))
+      const sector = store.log.writeSector
+      perSector.set(sector, (perSector.get(sector) ?? 0) + 1)
+      this.sent.set(number, sent)
+      this.open.add(number)
+      if (number <= OLD) this.complete(queue, number)
+      else if (number === OLD + 30) this.markAmongOpen(device)
+      if (number % 50 === 0) {
+        store.state.inbound.add(number)
+        queue.saveState()
+      }
+      queue.tend(device.system.now())
+      while (store.log.maintain()) continue
+      device.system.advance(500)
+    }
+    return Math.max(...perSector.values())
+  }
+
+  private complete(queue: OutgoingQueue, number: number): void {
+    queue.complete(number)
+    this.open.delete(number)
+  }
+
+  /** A MARK with a base and states beyond it. */
+  private markAmongOpen({ queue }: Device): void {
+    this.complete(queue, OLD + 1)
+    this.complete(queue, OLD + 3)
+    this.complete(queue, OLD + 6)
+    queue.markReleased(OLD + 4)
+    assert.equal(queue.makeReleasesDurable(), OK)
   }
 
   run(flipCase: FlipCase, outcome: Outcome): void {
-    const { rig } = this
-    const { bit } = flipCase
-    const written = rig.flash.counters.writes
-    rig.flash.flipBit(bit >> 3, bit & 7)
-    try {
-      rig.boot()
-      const lost = this.expected - this.readAll(outcome)
-      assert.ok(lost <= this.most, `${lost} messages are lost`)
-      if (lost > 0) outcome.harmfulFlips++
-      outcome.mostLost = Math.max(outcome.mostLost, lost)
-    } finally {
-      rig.flash.flipBit(bit >> 3, bit & 7)
-    }
-    assert.equal(rig.flash.counters.writes, written, 'nothing is written')
+    const { flash } = this
+    flash.restore(this.snapshot)
+    flash.flipBit(flipCase.bit >> 3, flipCase.bit & 7)
+    const device = new Device(flash, this.isHooked)
+    const lost = this.open.size - this.readAll(device)
+    assert.ok(lost <= this.most, `${lost} messages are lost`)
+    const { reported, store } = device
+    const counted = store.state.dropped[DROPPED_DAMAGED] - this.droppedBefore
+    // Exactly: a loss too many is a false report.
+    if (lost !== reported.size || lost !== counted) outcome.unreportedLosses++
+    if (lost > 0) outcome.harmfulFlips++
+    outcome.mostLost = Math.max(outcome.mostLost, lost)
     outcome.flips++
   }
 
-  /** Reads everything there is and returns how many messages came; each must be the right one. */
-  private readAll(outcome: Outcome): number {
-    const { log, window, kept, completed } = this.rig
+  /** Reads all there is and returns how many of the open messages came; each must be right. */
+  private readAll({ queue, reported }: Device): number {
     let found = 0
-    let nameless = 0
     let steps = 0
-    log.rewind(window.base)
-    for (let number = log.advance(); number !== 0; number = log.advance()) {
-      assert.ok(number > 0 && ++steps < 5000, 'reading comes to an end')
-      if (isBefore(number, window.base) || window.state(number) === COMPLETE) continue
-      if (log.load() !== OK) continue
-      const message = kept.get(number)
+    let last = 0
+    for (let number = queue.next(); number !== 0; number = queue.next()) {
+      assert.ok(++steps <= this.sent.size + 10, 'reading comes to an end')
+      assert.ok(number > last, 'messages come in order')
+      last = number
+      const sent = this.sent.get(number)
+      assert.ok(sent, `message ${number} was never accepted`)
+      const status = queue.load(number)
+      assert.notEqual(status, ERR_STORAGE)
+      if (status !== OK) continue
+      this.compare(queue, number, sent)
       // A MARK that is lost lets a complete message come again.
-      if (!message) {
-        assert.ok(completed.has(number), `message ${number} was never accepted`)
-        continue
-      }
-      const topicNumber = log.buffer[log.loadedAt] & 0x7f
-      if (topicNumber > 0 && log.loadTopic(topicNumber) !== OK) {
-        nameless++ // the queue drops it and counts it as damaged
-        continue
-      }
-      this.rig.compareLoaded(number, message)
-      found++
+      if (this.open.has(number)) found++
+      queue.complete(number)
     }
-    // Exactly: a loss too many is a false report.
-    if (found + nameless + log.skippedCount !== this.expected) outcome.unreportedLosses++
+    for (const number of reported) assert.ok(this.sent.has(number), `${number} was never accepted`)
     return found
+  }
+
+  private compare(queue: OutgoingQueue, number: number, sent: Sent): void {
+    const { record, log } = queue
+    assert.equal(record.qos, sent.qos, `QoS of ${number}`)
+    assert.equal(record.payloadLength, sent.size, `size of ${number}`)
+    for (let i = 0; i < sent.size; i++) {
+      if (log.buffer[record.payloadAt + i] !== payloadByte(number, i)) {
+        assert.fail(`payload of ${number}`)
+      }
+    }
+    const { buffer, at, length } =
+      record.topicNumber > 0
+        ? { buffer: log.topicBuffer, at: log.topicAt, length: log.topicLength }
+        : { buffer: log.buffer, at: record.topicAt, length: record.topicLength }
+    const topic = TOPICS[sent.topic]
+    if (topic.compare(buffer, at, at + length) !== 0) assert.fail(`topic of ${number}`)
   }
 }

@@ -33,7 +33,8 @@ export const FULL: Omit<Plan, 'seed'> = {
   flipStride: 1,
   exchangeStride: 1,
   bitStride: 1,
-  seeds: 20,
+  // So many that single cuts alone are more than a million.
+  seeds: 56,
   bitOrders: 1000,
   depth3Cuts: 100_000,
 }
@@ -216,20 +217,29 @@ function exchangeJob(
   return outcome
 }
 
+/** Flash operations after a boot that count as the client's recovery. */
+const EXCHANGE_RECOVERY = 12
+
+/** Every first cut once, and behind it every operation of the client's recovery in each way. */
 function depth2Exchange(plan: Plan, base: ExchangeCase, chance: Random): Outcome {
   const outcome = emptyOutcome()
-  const sieve = new Sieve(plan.exchangeStride, chance)
+  const inner = new Sieve(plan.exchangeStride, chance)
+  const outer = new Sieve(Math.max(1, Math.floor(plan.exchangeStride / 10)), chance)
   const operations = tryExchange(base, outcome)?.operations ?? 0
-  for (const first of firstCuts(operations - 3, 0, chance)) {
-    // At least so many operations follow: a boot takes the store and begins a sector.
-    for (const second of firstCuts(2, 0, chance)) {
-      if (sieve.takes()) tryExchange({ ...base, cuts: [first, second] }, outcome)
+  for (const first of firstCuts(operations, 0, chance)) {
+    if (!outer.takes()) continue
+    const once = tryExchange({ ...base, cuts: [first] }, outcome)
+    const recovery = Math.min(once?.operationsSinceBoot ?? 0, EXCHANGE_RECOVERY)
+    for (const second of firstCuts(recovery, 0, chance)) {
+      if (inner.takes()) tryExchange({ ...base, cuts: [first, second] }, outcome)
     }
   }
   return outcome
 }
 
-const EXCHANGE_SLICES = 8
+const EXCHANGE_SLICES = 4
+/** The network does not break. */
+const QUIET = { kind: 'exchange', how: 'reset', breakAfter: 0 } as const
 const FLIP_SLICES = 16
 const DEPTH3_SLICES = 8
 
@@ -255,36 +265,38 @@ function logJobs(plan: Plan, draw: () => Random): Job[] {
 function exchangeJobs(plan: Plan, draw: () => Random): Job[] {
   const list: Job[] = []
   for (const protocol of [4, 5]) {
-    for (const how of ['reset', 'silent'] as const) {
-      const base = {
-        kind: 'exchange',
-        protocol,
-        load: 'mixed',
-        how,
-        breakAfter: 0,
-        cuts: [],
-      } as const
-      for (let slice = 0; slice < EXCHANGE_SLICES; slice++) {
-        const plainCase: ExchangeCase = { ...base, cuts: [], writeSize: WRITE_SIZES[slice % 4] }
-        const chance = draw()
-        const name = `protocol ${protocol}, network ${how}, part ${slice}`
-        const run = () => exchangeJob(plan, plainCase, slice, EXCHANGE_SLICES, chance)
-        list.push({ name, run })
-      }
+    for (const writeSize of WRITE_SIZES) {
+      list.push(...networkJobs(plan, protocol, writeSize, draw))
+      const base: ExchangeCase = { ...QUIET, protocol, writeSize, load: 'mixed', cuts: [] }
+      const chance = draw()
+      const name = `protocol ${protocol}, two cuts, write size ${writeSize}`
+      list.push({ name, run: () => depth2Exchange(plan, base, chance) })
     }
-    const base = { kind: 'exchange', protocol, how: 'reset', breakAfter: 0, writeSize: 4 } as const
-    const once: ExchangeCase = { ...base, load: 'qos1', cuts: [] }
+    const base: ExchangeCase = { ...QUIET, protocol, writeSize: 4, load: 'qos1', cuts: [] }
     const chance = draw()
     const onlyPower = { ...plan, exchangeStride: Math.min(plan.exchangeStride, 4) }
     list.push({
       name: `protocol ${protocol}, re-deliveries`,
       // With so many slices the network never breaks.
-      run: () => exchangeJob(onlyPower, once, 0, Infinity, chance),
+      run: () => exchangeJob(onlyPower, base, 0, Infinity, chance),
     })
-    const twice: ExchangeCase = { ...base, load: 'mixed', cuts: [] }
-    const second = draw()
-    const name = `protocol ${protocol}, two cuts`
-    list.push({ name, run: () => depth2Exchange(plan, twice, second) })
+  }
+  return list
+}
+
+/** The network breaks after each packet in turn, the power goes at each later flash operation. */
+function networkJobs(plan: Plan, protocol: number, writeSize: number, draw: () => Random): Job[] {
+  const list: Job[] = []
+  for (const how of ['reset', 'silent'] as const) {
+    const base: ExchangeCase = { ...QUIET, protocol, writeSize, how, load: 'mixed', cuts: [] }
+    for (let slice = 0; slice < EXCHANGE_SLICES; slice++) {
+      const chance = draw()
+      const name = `protocol ${protocol}, network ${how}, write size ${writeSize}, part ${slice}`
+      list.push({
+        name,
+        run: () => exchangeJob(plan, base, slice, EXCHANGE_SLICES, chance),
+      })
+    }
   }
   return list
 }

@@ -22,12 +22,26 @@ function operationCount(rig: Rig): number {
 
 /** Runs a case to its end and checks everything. Throws when a promise is broken. */
 export function runLogCase(logCase: LogCase, outcome: Outcome): Operations {
-  const scenario = scenarios[logCase.scenario]
-  const hooks = logCase.isHooked ? new XorHooks() : null
-  const rig = new Rig({ writeSize: logCase.writeSize, sectors: 5, hooks })
+  const { writeSize, isHooked, cuts } = logCase
+  const { totals } = outcome
+  const { sectors } = scenarios[logCase.scenario]
+  const hooks = isHooked ? new XorHooks() : null
+  const rig = new Rig({ writeSize, sectors, hooks })
+  if (cuts.length === 2) totals.depth2Cuts++
+  else if (cuts.length > 0) totals.cuts++
+  try {
+    const operations = liveThrough(rig, logCase)
+    if (hooks) assert.equal(hooks.repeated, 0, 'no position is used twice')
+    return operations
+  } finally {
+    totals.doubleProgrammedBytes += rig.flash.counters.doubleProgrammedBytes
+  }
+}
+
+function liveThrough(rig: Rig, { scenario, cuts }: LogCase): Operations {
   let inScenario = -1
-  let work = (): void => scenario.run(rig)
-  for (const [operation, tear, seed] of logCase.cuts) {
+  let work = (): void => scenarios[scenario].run(rig)
+  for (const [operation, tear, seed] of cuts) {
     rig.flash.cutAt(operation, tear, seed)
     assert.ok(rig.loses(work), `the cut at ${operation} did not come`)
     if (inScenario < 0) inScenario = operationCount(rig)
@@ -38,15 +52,10 @@ export function runLogCase(logCase: LogCase, outcome: Outcome): Operations {
   const before = operationCount(rig)
   work()
   const recovery = operationCount(rig) - before
-  if (logCase.cuts.length > 0) {
-    rig.goOn(AFTERWARDS)
-    rig.settleRunning()
-    rig.boot()
-    rig.settle()
-  } else inScenario = recovery
-  if (hooks) assert.equal(hooks.repeated, 0, 'no position is used twice')
-  outcome.totals.doubleProgrammedBytes += rig.flash.counters.doubleProgrammedBytes
-  if (logCase.cuts.length === 2) outcome.totals.depth2Cuts++
-  else if (logCase.cuts.length > 0) outcome.totals.cuts++
+  if (cuts.length === 0) return { scenario: recovery, recovery }
+  rig.goOn(AFTERWARDS)
+  rig.settleRunning()
+  rig.boot()
+  rig.settle()
   return { scenario: inScenario, recovery }
 }

@@ -83,15 +83,33 @@ function runAllCuts(scenario: Scenario, options: RigOptions): number {
 for (const scenario of scenarios) {
   for (const writeSize of [1, 4, 16, 32]) {
     test(`${scenario.name}: no cut loses or invents a message, write size ${writeSize}`, (t) => {
-      const cuts = runAllCuts(scenario, { writeSize, sectors: 5 })
+      const cuts = runAllCuts(scenario, { writeSize, sectors: scenario.sectors })
       t.diagnostic(`${cuts} cuts`)
     })
   }
   test(`${scenario.name}: no cut loses or invents a message, with hooks`, (t) => {
-    const cuts = runAllCuts(scenario, { writeSize: 4, sectors: 5, hooks: new XorHooks() })
+    const cuts = runAllCuts(scenario, {
+      writeSize: 4,
+      sectors: scenario.sectors,
+      hooks: new XorHooks(),
+    })
     t.diagnostic(`${cuts} cuts`)
   })
 }
+
+test('the scenarios erase sectors one by one, in blocks, and late', () => {
+  let late = 0
+  let blocks = 0
+  for (const scenario of scenarios) {
+    const rig = new Rig({ writeSize: 4, sectors: scenario.sectors })
+    scenario.run(rig)
+    const { erases, eraseCalls } = rig.flash.counters
+    assert.ok(eraseCalls > rig.log.hotErases, scenario.name)
+    late += rig.log.hotErases
+    blocks += erases - eraseCalls
+  }
+  assert.ok(late > 0 && blocks > 0, `${late} late, ${blocks} in blocks`)
+})
 
 test('a cut after every single bit of a record and of a sector header does no harm', (t) => {
   let cuts = 0

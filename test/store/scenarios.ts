@@ -3,14 +3,15 @@ import type { Rig } from './log-rig.js'
 
 export interface Scenario {
   readonly name: string
-  /** True when the script needs hooks on the rig. */
-  readonly isHooked?: boolean
+  /** Sectors of the log. */
+  readonly sectors: number
   run(rig: Rig): void
 }
 
 export const scenarios: Scenario[] = [
   {
     name: 'publish, send and acknowledge around the ring',
+    sectors: 5,
     run(rig) {
       for (let i = 0; i < 60; i++) {
         rig.publishOn('', 20 + ((i * 13) % 60))
@@ -23,6 +24,7 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'topics and times, stored once a sector',
+    sectors: 5,
     run(rig) {
       for (let i = 0; i < 48; i++) {
         rig.seconds += i % 16 === 7 ? 70000 : 30
@@ -36,6 +38,7 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'releases of QoS 2, and acknowledgements out of order',
+    sectors: 5,
     run(rig) {
       for (let i = 0; i < 30; i++) {
         rig.publishOn('q2', 24 + (i % 4) * 10)
@@ -51,6 +54,7 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'a full log drops its oldest sector',
+    sectors: 5,
     run(rig) {
       for (let i = 0; i < 70; i++) {
         if (rig.publish(i % 2 === 0 ? 'drop/me' : '', 70) < 0) rig.drop()
@@ -61,6 +65,7 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'a full log refuses, and goes on when messages are complete',
+    sectors: 5,
     run(rig) {
       while (rig.publish('full', 90) > 0) rig.read(1)
       rig.release(0)
@@ -72,6 +77,21 @@ export const scenarios: Scenario[] = [
       rig.complete(12)
       rig.mark()
       while (rig.publish('again', 60) > 0) rig.log.maintain()
+    },
+  },
+  {
+    name: 'several sectors are erased at once while idle',
+    // Two blocks of four and one sector more.
+    sectors: 9,
+    run(rig) {
+      for (let i = 0; i < 66; i++) {
+        rig.publishOn('', 60)
+        if (i % 4 === 3) {
+          rig.complete(3)
+          rig.mark()
+        }
+        rig.log.maintain()
+      }
     },
   },
 ]
