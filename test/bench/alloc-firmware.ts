@@ -175,6 +175,37 @@ function resending(): void {
   meter.report('resendFromFlash')
 }
 
+/** The log alone: erasing ahead, and finding everything again, with few records and with many. */
+function recovering(): void {
+  const store = new holdfast.FlashStore(device.storage, device.system)
+  store.format()
+  check(store.mount('bench', 'mqtt://broker.local') === 0, 'the store is mounted')
+  const { log, window } = store
+  const erasing = new Meter(device)
+  const mounting = new Meter(device)
+  let erases = 0
+  for (let index = 0; index < ROUND * ROUNDS; index++) {
+    const isErased = index % 4 === 3
+    if (isErased) erasing.begin()
+    while (log.maintain()) erases++
+    if (isErased) erasing.end(1)
+    const number = log.append(payload.length)
+    check(number > 0, 'appended')
+    window.setState(number, 1)
+    if (window.slide(log.nextNumber)) log.release(window.base)
+    if (index % 10 !== 9) continue
+    check(log.writeMark(window) === 0, 'marked')
+    // A mount trusts no erased sector: each is erased again, by the next `maintain`.
+    mounting.begin()
+    const status = log.mount(log.region.storeId, 1, window)
+    mounting.end(1)
+    check(status === 0 && log.nextNumber > number, 'all is found again')
+  }
+  check(erases > 10 && log.hotErases === 0, 'sectors are erased ahead')
+  erasing.report('maintain')
+  mounting.report('recover')
+}
+
 function pinging(): void {
   const wire = new Wire(device)
   const client = startClient(wire, false)
@@ -343,6 +374,7 @@ publishing(0, false, ['publishQos0'])
 publishing(1, false, ['publishQos1', 'puback'])
 publishing(1, true, ['publishQos1Flash', 'pubackFlash'])
 resending()
+recovering()
 pinging()
 receiving(0, 'inboundQos0', true)
 receiving(1, 'inboundQos1', true)

@@ -20,6 +20,8 @@ const STEADY = [
   'resendFromFlash',
   'puback',
   'pubackFlash',
+  'maintain',
+  'recover',
   'pingreq',
   'inboundQos0Offsets',
   'inboundQos1Offsets',

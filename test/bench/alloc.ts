@@ -36,6 +36,8 @@ const ROWS: [string, string][] = [
 /** Measured in the same run, for people and for the test. */
 const MORE_ROWS: [string, string][] = [
   ['pubackFlash', 'durable, with marks'],
+  ['maintain', 'sectors are erased ahead'],
+  ['recover', 'the flash log is mounted, with some records or many'],
   ['inboundQos0Offsets', 'a handler that reads message.bytes'],
   ['inboundQos1Offsets', 'a handler that reads message.bytes, PUBACK'],
   ['publishQos2Flash', 'all four packets, durable'],

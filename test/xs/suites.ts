@@ -11,6 +11,7 @@ const FOLDERS = ['codec', 'store', 'queue', 'session']
 export const LEFT_OUT: Record<string, string> = {
   'store/cbor.test.ts': 'its oracle cbor-x needs functions with names, which a device has not',
   'store/flash-store.test.ts': 'reads CBOR with cbor-x, as above',
+  'store/heap.test.ts': 'samples the heap of V8 (node:inspector); bench/alloc counts on XS',
   'session/failures-long.test.ts': 'measures the heap of V8 (node:v8, node:vm)',
 }
 
