@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict'
 import { ManualSystem, NorFlash, type NorSnapshot } from '../../hal/memory/index.js'
 import { ERR_FULL, ERR_STORAGE, OK, statusText } from '../../src/status.js'
-import { OutgoingQueue, OVERFLOW_REJECT } from '../../src/queue/outgoing-queue.js'
+import { onlyLane, OVERFLOW_REJECT } from '../../src/queue/lane.js'
+import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
 import { FlashStore } from '../../src/storage.js'
 import { MESSAGE_QOS, MessageSource } from '../../src/store/message-record.js'
 import { DROPPED_DAMAGED } from '../../src/store/session-state.js'
@@ -44,7 +45,8 @@ class Device {
     const status = this.store.mount(CLIENT, BROKER)
     assert.equal(status, OK, `mount: ${statusText(status)}`)
     const { log, window, state } = this.store
-    this.queue = new OutgoingQueue(log, window, state, system, OVERFLOW_REJECT, 16, 1000, false)
+    const lane = onlyLane(OVERFLOW_REJECT)
+    this.queue = new OutgoingQueue(log, window, state, system, lane, 16, 1000, false)
     this.queue.listener = {
       onDropping: () => {},
       mayDropBefore: () => true,
@@ -86,7 +88,7 @@ export class FlipImage {
     this.flash = new NorFlash({ capacity: CAPACITY, writeSize })
     const device = new Device(this.flash, isHooked)
     this.most = this.fill(device)
-    this.droppedBefore = device.store.state.dropped[DROPPED_DAMAGED]
+    this.droppedBefore = device.queue.dropped[DROPPED_DAMAGED]
     this.snapshot = this.flash.snapshot()
     assert.ok(this.open.size > 5 * this.most, 'the image spans sectors')
     assert.equal(this.readAll(new Device(this.flash, isHooked)), this.open.size)
@@ -109,7 +111,7 @@ export class FlipImage {
       else if (number === OLD + 30) this.markAmongOpen(device)
       if (number % 50 === 0) {
         store.state.inbound.add(number)
-        queue.saveState()
+        assert.equal(store.state.save(), OK)
       }
       queue.tend(device.system.now())
       while (store.log.maintain()) continue
@@ -139,8 +141,8 @@ export class FlipImage {
     const device = new Device(flash, this.isHooked)
     const lost = this.open.size - this.readAll(device)
     assert.ok(lost <= this.most, `${lost} messages are lost`)
-    const { reported, store } = device
-    const counted = store.state.dropped[DROPPED_DAMAGED] - this.droppedBefore
+    const { reported, queue } = device
+    const counted = queue.dropped[DROPPED_DAMAGED] - this.droppedBefore
     // Exactly: a loss too many is a false report.
     if (lost !== reported.size || lost !== counted) outcome.unreportedLosses++
     if (lost > 0) outcome.harmfulFlips++
