@@ -178,13 +178,12 @@ export class FlashReader {
     const buffer = this.buffer
     const size = RECORD_HEADER + this.recordStored
     if (size > buffer.length) return ERR_CORRUPT
-    const address = region.address(this.ring.placeOf(this.sequence)) + this.recordAt
-    if (region.read(address, buffer, 0, size) < 0) return ERR_STORAGE
-    if (recordType(buffer, 0) !== MESSAGE || recordLength(buffer, 0) !== this.recordStored) {
-      return ERR_CORRUPT
+    // The newest message may still stand in the buffer as it was written: then it is not read.
+    if (this.nextNumber !== this.writer.nextNumber || !this.isInBuffer()) {
+      const address = region.address(this.ring.placeOf(this.sequence)) + this.recordAt
+      if (region.read(address, buffer, 0, size) < 0) return ERR_STORAGE
+      if (!this.isInBuffer()) return ERR_CORRUPT
     }
-    const key = region.keyOf(this.sequence, this.recordAt, MESSAGE, this.recordNumber)
-    if (recordKey(region.system, buffer, 0, this.recordStored) !== key) return ERR_CORRUPT
     const length = region.openRecord(
       buffer,
       0,
@@ -200,6 +199,16 @@ export class FlashReader {
     }
     this.loadedLength = length
     return OK
+  }
+
+  /** True when the buffer holds the record of the present message, and it carries its check. */
+  private isInBuffer(): boolean {
+    const region = this.region
+    const buffer = this.buffer
+    const stored = this.recordStored
+    if (recordType(buffer, 0) !== MESSAGE || recordLength(buffer, 0) !== stored) return false
+    const key = region.keyOf(this.sequence, this.recordAt, MESSAGE, this.recordNumber)
+    return recordKey(region.system, buffer, 0, stored) === key
   }
 
   loadTopic(number: number): Status {

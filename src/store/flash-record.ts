@@ -45,9 +45,17 @@ export const FRAGMENT_LAST = 1
 /** Bytes in the body of a CONTEXT record; four more with a number. */
 export const CONTEXT_BYTES = 8
 
-/** The key of a place: a record that was valid in an earlier life of the sector never passes. */
-export function placeKey(storeId: number, sequence: number, offset: number): number {
-  return storeId ^ (sequence << 12) ^ offset
+/**
+ * The key of a place: a record that was valid in an earlier life of the sector never passes, nor
+ * one of another lane.
+ */
+export function placeKey(
+  storeId: number,
+  region: number,
+  sequence: number,
+  offset: number,
+): number {
+  return storeId ^ (region << 28) ^ (sequence << 12) ^ offset
 }
 
 /**

@@ -180,7 +180,7 @@ export class FlashRegion {
 
   /** The key under which a record of this place is sealed. `number` counts for messages only. */
   keyOf(sequence: number, offset: number, type: number, number: number): number {
-    const key = placeKey(this.storeId, sequence, offset)
+    const key = placeKey(this.storeId, this.region, sequence, offset)
     return type === MESSAGE ? key ^ numberKey(number) : key
   }
 

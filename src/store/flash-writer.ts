@@ -246,7 +246,10 @@ export class FlashWriter {
     return true
   }
 
-  /** Bytes that further messages may take before ERR_FULL. */
+  /**
+   * Bytes that further messages may take before ERR_FULL, at least: sectors that acknowledgements
+   * freed count from the next MARK on, because until then a power loss brings their messages back.
+   */
   freeBytes(): number {
     const region = this.region
     const sectors = this.ring.freeSectors - MARK_SECTORS

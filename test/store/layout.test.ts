@@ -41,7 +41,11 @@ function record(
 ): string {
   const head = ((type << 13) | (body.length / 2)).toString(16).padStart(4, '0')
   const key =
-    STORE_ID ^ (sequence << 12) ^ offset ^ Number((BigInt(number) * 1540483n) & 0xffffffffn)
+    STORE_ID ^
+    (1 << 28) ^
+    (sequence << 12) ^
+    offset ^
+    Number((BigInt(number) * 1540483n) & 0xffffffffn)
   return uint32(crc32(Buffer.from(head + body, 'hex')) ^ key) + head + body
 }
 
