@@ -46,6 +46,8 @@ export interface ExchangeCase {
   readonly protocol: number
   readonly writeSize: number
   readonly load: 'mixed' | 'qos1'
+  /** Lanes of the queue, each with a topic of its own: 1 or 2. */
+  readonly lanes: number
   /** Packets that get through before the network breaks; 0: it does not. */
   readonly breakAfter: number
   /** The connection ends, or packets vanish until the client or the power ends it. */

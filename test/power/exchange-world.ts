@@ -13,6 +13,8 @@ import type { ExchangeCase } from './cases.js'
 const GEOMETRY = { capacity: 16 * 512, eraseSize: 512 }
 const OPEN = 2
 const IN_FLIGHT = 5
+const TOPICS = ['out/0', 'out/1']
+const LANES = TOPICS.map((topic, index) => ({ name: `lane${index}`, filters: [topic] }))
 
 interface Message {
   readonly text: string
@@ -96,7 +98,8 @@ export class ExchangeWorld {
     const storage = new FlashStore(this.flash, system, { bufferSize: 512 })
     const { ackBatch } = this
     this.operationsAtBoot = this.operations
-    this.desk = new Desk({ protocol, storage, ackBatch, inFlightLimit: IN_FLIGHT }, system)
+    const options = { protocol, storage, ackBatch, inFlightLimit: IN_FLIGHT }
+    this.desk = new Desk(this.plan.lanes === 2 ? { ...options, lanes: LANES } : options, system)
     this.linkLost()
     this.desk.client.on('message.received', (event) => this.handedOver.push(event.message!.text))
   }
@@ -110,7 +113,7 @@ export class ExchangeWorld {
     const qos = this.plan.load === 'qos1' || this.next % 3 === 0 ? 1 : 2
     // A cut inside publish may have kept the message or not.
     this.begun = { text: `m${this.next++}`, qos }
-    const topic = `out/${this.next % 2}`
+    const topic = TOPICS[this.next % 2]
     assert.ok(this.desk.client.publish(topic, this.begun.text, { qos }) > 0)
     this.accepted.push(this.begun)
     this.begun = null
@@ -205,8 +208,10 @@ export class ExchangeWorld {
    * flight then or when the network breaks.
    */
   private get mostRepeats(): number {
-    const { cuts, breakAfter } = this.plan
-    return cuts.length * (this.ackBatch - 1 + IN_FLIGHT) + (breakAfter > 0 ? IN_FLIGHT : 0)
+    const { cuts, breakAfter, lanes } = this.plan
+    return (
+      cuts.length * (lanes * (this.ackBatch - 1) + IN_FLIGHT) + (breakAfter > 0 ? IN_FLIGHT : 0)
+    )
   }
 
   /** Messages of QoS 2 that arrived again. */
@@ -227,9 +232,15 @@ export class ExchangeWorld {
     }
     assert.equal(this.duplicates, 0, 'messages of QoS 2 arrived again')
     assert.ok(this.repeats <= this.mostRepeats, `${this.repeats} messages of QoS 1 arrived again`)
-    const firsts = [...new Set(delivered.map(({ text }) => Number(text.slice(1))))]
-    const inOrder = [...firsts].sort((a, b) => a - b)
-    assert.deepEqual(firsts, inOrder, 'messages come in order')
+    const lanes =
+      this.plan.lanes === 1
+        ? [delivered]
+        : TOPICS.map((lane) => delivered.filter(({ topic }) => topic === lane))
+    for (const lane of lanes) {
+      const firsts = [...new Set(lane.map(({ text }) => Number(text.slice(1))))]
+      const inOrder = [...firsts].sort((a, b) => a - b)
+      assert.deepEqual(firsts, inOrder, 'messages come in order')
+    }
     const inbound = new Set(this.handedOver)
     assert.equal(inbound.size, this.inbound, 'every inbound message is handed over')
     // Between handing a message over and remembering it, a power cut repeats that message.

@@ -34,7 +34,7 @@ export const FULL: Omit<Plan, 'seed'> = {
   exchangeStride: 1,
   bitStride: 1,
   // So many that single cuts alone are more than a million.
-  seeds: 56,
+  seeds: 40,
   bitOrders: 1000,
   depth3Cuts: 100_000,
 }
@@ -239,7 +239,13 @@ function depth2Exchange(plan: Plan, base: ExchangeCase, chance: Random): Outcome
 
 const EXCHANGE_SLICES = 4
 /** The network does not break. */
-const QUIET = { kind: 'exchange', how: 'reset', breakAfter: 0 } as const
+const QUIET = {
+  kind: 'exchange',
+  how: 'reset',
+  breakAfter: 0,
+  load: 'mixed',
+  lanes: 1,
+} as const
 const FLIP_SLICES = 16
 const DEPTH3_SLICES = 8
 
@@ -266,8 +272,14 @@ function exchangeJobs(plan: Plan, draw: () => Random): Job[] {
   const list: Job[] = []
   for (const protocol of [4, 5]) {
     for (const writeSize of WRITE_SIZES) {
-      list.push(...networkJobs(plan, protocol, writeSize, draw))
-      const base: ExchangeCase = { ...QUIET, protocol, writeSize, load: 'mixed', cuts: [] }
+      for (const how of ['reset', 'silent'] as const) {
+        const base: ExchangeCase = { ...QUIET, protocol, writeSize, how, cuts: [] }
+        list.push(...networkJobs(plan, base, draw))
+        const hasLanes = how === 'reset' && (writeSize === 4 || writeSize === 16)
+        if (hasLanes) list.push(...networkJobs(plan, { ...base, lanes: 2 }, draw))
+      }
+      const lanes = writeSize === 16 ? 2 : 1
+      const base: ExchangeCase = { ...QUIET, protocol, writeSize, lanes, cuts: [] }
       const chance = draw()
       const name = `protocol ${protocol}, two cuts, write size ${writeSize}`
       list.push({ name, run: () => depth2Exchange(plan, base, chance) })
@@ -285,18 +297,16 @@ function exchangeJobs(plan: Plan, draw: () => Random): Job[] {
 }
 
 /** The network breaks after each packet in turn, the power goes at each later flash operation. */
-function networkJobs(plan: Plan, protocol: number, writeSize: number, draw: () => Random): Job[] {
+function networkJobs(plan: Plan, base: ExchangeCase, draw: () => Random): Job[] {
+  const { protocol, writeSize, how, lanes } = base
   const list: Job[] = []
-  for (const how of ['reset', 'silent'] as const) {
-    const base: ExchangeCase = { ...QUIET, protocol, writeSize, how, load: 'mixed', cuts: [] }
-    for (let slice = 0; slice < EXCHANGE_SLICES; slice++) {
-      const chance = draw()
-      const name = `protocol ${protocol}, network ${how}, write size ${writeSize}, part ${slice}`
-      list.push({
-        name,
-        run: () => exchangeJob(plan, base, slice, EXCHANGE_SLICES, chance),
-      })
-    }
+  for (let slice = 0; slice < EXCHANGE_SLICES; slice++) {
+    const chance = draw()
+    const where = `write size ${writeSize}${lanes === 2 ? ', two lanes' : ''}`
+    list.push({
+      name: `protocol ${protocol}, network ${how}, ${where}, part ${slice}`,
+      run: () => exchangeJob(plan, base, slice, EXCHANGE_SLICES, chance),
+    })
   }
   return list
 }

@@ -32,7 +32,8 @@ export interface Outcome {
 }
 
 const NOTES_KEPT = 5
-const FALSE_DELIVERY = /never accepted|payload of|topic of|size of|time of|messages come in order/
+const FALSE_DELIVERY =
+  /never accepted|payload of|topic of|size of|time of|QoS of|messages come in order/
 
 export function emptyOutcome(): Outcome {
   return {
