@@ -10,7 +10,9 @@ import { Desk } from '../session/desk.js'
 import { ModelBroker } from '../session/model-broker.js'
 import type { ExchangeCase } from './cases.js'
 
-const GEOMETRY = { capacity: 16 * 512, eraseSize: 512 }
+const SECTORS = 16
+/** Two lanes' session state does not fit a sector of 512 bytes. */
+const SECTOR_SIZES = [0, 512, 1024]
 const OPEN = 2
 const IN_FLIGHT = 5
 const TOPICS = ['out/0', 'out/1']
@@ -43,6 +45,7 @@ export class ExchangeWorld {
   private readonly plan: ExchangeCase
   private readonly count: number
   private readonly ackBatch: number
+  private readonly sectorSize: number
   private readonly accepted: Message[] = []
   private readonly undecided = new Set<string>()
   private readonly handedOver: string[] = []
@@ -60,7 +63,13 @@ export class ExchangeWorld {
     this.count = plan.load === 'mixed' ? 24 : 60
     this.ackBatch = plan.load === 'mixed' ? 3 : 16
     this.breakAfter = plan.breakAfter
-    this.flash = new NorFlash({ ...GEOMETRY, writeSize: plan.writeSize })
+    this.sectorSize = SECTOR_SIZES[plan.lanes]
+    const capacity = SECTORS * this.sectorSize
+    this.flash = new NorFlash({
+      capacity,
+      eraseSize: this.sectorSize,
+      writeSize: plan.writeSize,
+    })
     this.broker = new ModelBroker(plan.protocol)
   }
 
@@ -95,7 +104,7 @@ export class ExchangeWorld {
   private boot(): void {
     const { protocol } = this.plan
     const system = new ManualSystem(1000 + this.boots++)
-    const storage = new FlashStore(this.flash, system, { bufferSize: 512 })
+    const storage = new FlashStore(this.flash, system, { bufferSize: this.sectorSize })
     const { ackBatch } = this
     this.operationsAtBoot = this.operations
     const options = { protocol, storage, ackBatch, inFlightLimit: IN_FLIGHT }

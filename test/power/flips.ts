@@ -46,8 +46,8 @@ class Device {
     assert.equal(status, OK, `mount: ${statusText(status)}`)
     const { log, window, state } = this.store
     const lane = onlyLane(OVERFLOW_REJECT)
-    this.queue = new OutgoingQueue(log, window, state, system, lane, 16, 1000, false)
-    this.queue.listener = {
+    this.queue = new OutgoingQueue(log, window, state, system, lane, null, 16, 1000, false)
+    this.queue.listen({
       onDropping: () => {},
       mayDropBefore: () => true,
       onDropped: (number) => {
@@ -55,7 +55,9 @@ class Device {
         reported.add(number)
       },
       onStorageFailed: (failure) => assert.fail(`storage: ${statusText(failure)}`),
-    }
+      mayBeKnown: () => false,
+      onPersisted: () => {},
+    })
   }
 
   publish(number: number, sent: Sent): number {
@@ -131,7 +133,7 @@ export class FlipImage {
     this.complete(queue, OLD + 3)
     this.complete(queue, OLD + 6)
     queue.markReleased(OLD + 4)
-    assert.equal(queue.makeReleasesDurable(), OK)
+    assert.equal(queue.marks.makeReleasesDurable(), OK)
   }
 
   run(flipCase: FlipCase, outcome: Outcome): void {
@@ -174,7 +176,8 @@ export class FlipImage {
   }
 
   private compare(queue: OutgoingQueue, number: number, sent: Sent): void {
-    const { record, log } = queue
+    const { loaded, log } = queue
+    const { record } = loaded
     assert.equal(record.qos, sent.qos, `QoS of ${number}`)
     assert.equal(record.payloadLength, sent.size, `size of ${number}`)
     for (let i = 0; i < sent.size; i++) {
@@ -182,11 +185,8 @@ export class FlipImage {
         assert.fail(`payload of ${number}`)
       }
     }
-    const { buffer, at, length } =
-      record.topicNumber > 0
-        ? { buffer: log.topicBuffer, at: log.topicAt, length: log.topicLength }
-        : { buffer: log.buffer, at: record.topicAt, length: record.topicLength }
     const topic = TOPICS[sent.topic]
-    if (topic.compare(buffer, at, at + length) !== 0) assert.fail(`topic of ${number}`)
+    const end = loaded.topicAt + loaded.topicLength
+    if (topic.compare(loaded.topic, loaded.topicAt, end) !== 0) assert.fail(`topic of ${number}`)
   }
 }

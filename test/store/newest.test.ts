@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
 import { OK } from '../../src/status.js'
 import { FlashStore } from '../../src/store/flash-store.js'
-import type { FlashLog } from '../../src/store/flash-log.js'
+import type { OutgoingLog } from '../../src/store/outgoing-log.js'
 import { XorHooks } from './xor-hooks.js'
 
 const BODY = 100
@@ -13,18 +13,18 @@ function makeStore(hasHooks: boolean, names: string[]): { flash: NorFlash; store
   const flash = new NorFlash({ capacity: 65536, writeSize: 4 })
   const options = hasHooks ? { hooks: new XorHooks() } : {}
   const store = new FlashStore(flash, new ManualSystem(3), options)
-  const lanes = names.map((name) => ({ name, bytes: 0 }))
+  const lanes = names.map((name) => ({ name, bytes: 0, groupBytes: 0, isForOffline: false }))
   assert.equal(store.mount('c', 'mqtt://b', lanes), OK)
   return { flash, store }
 }
 
-function append(log: FlashLog, byte: number): void {
+function append(log: OutgoingLog, byte: number): void {
   assert.equal(log.reserve(BODY), OK)
   log.buffer.fill(byte, log.bodyAt, log.bodyAt + BODY)
   assert.ok(log.append(BODY) > 0)
 }
 
-function load(log: FlashLog): number {
+function load(log: OutgoingLog): number {
   assert.equal(log.load(), OK)
   assert.equal(log.loadedLength, BODY)
   const body = log.buffer.subarray(log.loadedAt, log.loadedAt + BODY)
