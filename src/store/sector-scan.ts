@@ -1,5 +1,5 @@
 import { numberAfter } from './exchange-window.js'
-import { readUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import {
   CONTEXT,
   CONTEXT_BYTES,
@@ -142,7 +142,10 @@ export class SectorScan {
     return 0
   }
 
-  /** The end of the record at `offset` if one flipped bit is all that is wrong with it, or 0. */
+  /**
+   * The end of the record at `offset` if one flipped bit is all that is wrong with it, or 0;
+   * `offset` itself if it is right now.
+   */
   private behindFlipped(offset: number): number {
     if (!this.hold(offset, RECORD_HEADER)) return 0
     const buffer = this.buffer
@@ -159,10 +162,31 @@ export class SectorScan {
         type >= MESSAGE && type <= LAST_TYPE && this.isIntact(offset, type, bit === 16)
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
+      if (type === CONTEXT && this.stored > CONTEXT_BYTES) {
+        // It has the number of all behind it: it is put right in the buffer and looked at again.
+        if (bit < 16) buffer[at] = buffer[at]! ^ flip
+        else this.putRight(this.differenceAt(offset))
+        return offset
+      }
       if (type === MESSAGE) this.passNumber()
       return offset + this.region.recordSize(this.stored)
     }
     return 0
+  }
+
+  private putRight(difference: number): void {
+    const buffer = this.buffer
+    const bit = flippedBit(difference, this.stored + 2)
+    const at = this.at + 4 + (bit >> 3)
+    if (bit < (this.stored + 2) * 8) buffer[at] = buffer[at]! ^ (1 << (bit & 7))
+    else writeUint32(buffer, this.at, readUint32(buffer, this.at) ^ difference)
+  }
+
+  /** How the check of the record at `offset` differs from that of no message. */
+  private differenceAt(offset: number): number {
+    const region = this.region
+    const check = recordKey(region.system, this.buffer, this.at, this.stored)
+    return check ^ region.keyOf(this.sequence, offset, 0, 0)
   }
 
   /**
@@ -186,10 +210,7 @@ export class SectorScan {
 
   /** With `isFlipped` also when one flipped bit of body or check explains the difference. */
   private isIntact(offset: number, type: number, isFlipped: boolean): boolean {
-    const region = this.region
-    const sealed =
-      recordKey(region.system, this.buffer, this.at, this.stored) ^
-      region.keyOf(this.sequence, offset, 0, 0)
+    const sealed = this.differenceAt(offset)
     if (type !== MESSAGE) return this.explains(sealed, isFlipped)
     let number = this.nextNumber
     for (;;) {

@@ -134,6 +134,27 @@ test('a flipped length that names the place of a later MARK costs one message, c
   }
 })
 
+test('no flipped bit of a jump over numbers loses a message or gives a number twice', () => {
+  const rig = new Rig({ sectors: 8, eraseSize: 1024 })
+  for (let i = 0; i < 3; i++) rig.publish('', 40)
+  rig.complete(3)
+  const at = rig.log.writeOffset
+  const to = rig.log.nextNumber + 20
+  assert.equal(rig.log.jumpTo(to), OK)
+  rig.window.moveBase(to)
+  const end = rig.log.writeOffset
+  for (let i = 0; i < 5; i++) assert.equal(rig.publish('', 40), to + i)
+  for (let bit = at * 8; bit < end * 8; bit++) {
+    rig.flash.flipBit(bit >> 3, bit & 7)
+    rig.boot()
+    assert.equal(readAll(rig), 5, `bit ${bit}`)
+    assert.equal(rig.window.base, to)
+    assert.equal(rig.log.nextNumber, to + 5)
+    assert.equal(rig.log.skippedCount, 0)
+    rig.flash.flipBit(bit >> 3, bit & 7)
+  }
+})
+
 test('bits that flip while they are read lose nothing', () => {
   const rig = new Rig({ sectors: 8, eraseSize: 1024 })
   for (let i = 0; i < 40; i++) rig.publish(i % 2 === 0 ? 'read/flip' : '', 60)
