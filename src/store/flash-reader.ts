@@ -264,8 +264,9 @@ export class FlashReader {
       this.nextNumber = numberAfter(this.nextNumber)
       return this.recordNumber
     }
-    // Its check is looked at when its message is read.
-    if (type === FRAGMENT) return 0
+    // Its check is looked at when its message is read. What is short may be a CONTEXT with a
+    // flipped bit, and what stands behind that one has another time.
+    if (type === FRAGMENT && RECORD_HEADER + stored > count) return 0
     if (this.noteRecord(type, at, stored, address, count)) return 0
     return this.resync(this.nextNumber)
   }

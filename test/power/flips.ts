@@ -29,6 +29,8 @@ interface Sent {
   readonly topic: number
   readonly size: number
   readonly qos: number
+  /** When it was queued; 0: without a time. */
+  readonly seconds: number
 }
 
 /** A mounted store, its queue, and what the queue reported. */
@@ -65,7 +67,7 @@ class Device {
     const message = new MessageSource(TOPICS[sent.topic], new Uint8Array(0))
     message.flags = sent.qos & MESSAGE_QOS
     message.payloadLength = sent.size
-    const at = queue.begin(message, sent.size % 3 === 0)
+    const at = queue.begin(message, sent.seconds > 0)
     if (at < 0) return at
     for (let i = 0; i < sent.size; i++) store.log.buffer[at + i] = payloadByte(number, i)
     const ticket = queue.commit()
@@ -101,7 +103,12 @@ export class FlipImage {
     const { queue, store } = device
     const perSector = new Map<number, number>()
     for (let number = 1; ; number++) {
-      const sent = { topic: number % 3, size: 60 + ((number * 13) % 70), qos: 1 + (number % 2) }
+      const sent = {
+        topic: number % 3,
+        size: 60 + ((number * 13) % 70),
+        qos: 1 + (number % 2),
+        seconds: number % 4 === 0 ? device.system.wall : 0,
+      }
       const ticket = device.publish(number, sent)
       if (ticket === ERR_FULL) break
       assert.ok(ticket > 0, statusText(ticket))
@@ -117,7 +124,8 @@ export class FlipImage {
       }
       queue.tend(device.system.now())
       while (store.log.maintain()) continue
-      device.system.advance(500)
+      // Now and then further than a message's two bytes reach: a new time base.
+      device.system.advance(number % 16 === 0 ? 70_000_000 : 500)
     }
     return Math.max(...perSector.values())
   }
@@ -180,6 +188,10 @@ export class FlipImage {
     const { record } = loaded
     assert.equal(record.qos, sent.qos, `QoS of ${number}`)
     assert.equal(record.payloadLength, sent.size, `size of ${number}`)
+    // A damaged time base is none: the message then has no age.
+    if (record.timeDelta >= 0 && log.loadedTimeBase !== 0) {
+      assert.equal(log.loadedTimeBase + record.timeDelta, sent.seconds, `time of ${number}`)
+    }
     for (let i = 0; i < sent.size; i++) {
       if (log.buffer[record.payloadAt + i] !== payloadByte(number, i)) {
         assert.fail(`payload of ${number}`)

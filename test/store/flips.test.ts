@@ -155,6 +155,27 @@ test('no flipped bit of a jump over numbers loses a message or gives a number tw
   }
 })
 
+test('no flipped bit of a time base gives a message another time', () => {
+  for (const hooks of [null, new XorHooks()]) {
+    const rig = new Rig({ sectors: 8, eraseSize: 1024, hooks })
+    rig.mayLoseTime = true
+    rig.publish('', 20, true)
+    const at = rig.log.writeOffset
+    // Too far for the two bytes of a message: a new base.
+    rig.seconds += 100_000
+    for (let i = 0; i < 4; i++) rig.publish('', 20, true)
+    for (let bit = at * 8; bit < (at + rig.log.region.contextSize) * 8; bit++) {
+      rig.flash.flipBit(bit >> 3, bit & 7)
+      for (const isBooted of [true, false]) {
+        if (isBooted) rig.boot()
+        else rig.log.rewind(1)
+        assert.equal(readAll(rig), 5, `bit ${bit}`)
+      }
+      rig.flash.flipBit(bit >> 3, bit & 7)
+    }
+  }
+})
+
 test('bits that flip while they are read lose nothing', () => {
   const rig = new Rig({ sectors: 8, eraseSize: 1024 })
   for (let i = 0; i < 40; i++) rig.publish(i % 2 === 0 ? 'read/flip' : '', 60)
