@@ -162,7 +162,8 @@ export class SectorScan {
         type >= MESSAGE && type <= LAST_TYPE && this.isIntact(offset, type, bit === 16)
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
-      if (type === CONTEXT && this.stored > PLAIN_BYTES) {
+      // With hooks a record is what its tag says, and damage is told.
+      if (type === CONTEXT && this.stored > PLAIN_BYTES && this.region.hooks === null) {
         // It has the number of all behind it: it is put right in the buffer and looked at again.
         if (bit < 16) buffer[at] = buffer[at]! ^ flip
         else this.putRight(this.differenceAt(offset))

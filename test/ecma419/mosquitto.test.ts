@@ -85,7 +85,7 @@ if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
       const seen: { topic: string; text: string; qos: number; retain: boolean }[] = []
 
       before(async () => {
-        broker = await Mosquitto.start('persistence true\nuser root')
+        broker = await Mosquitto.start('persistence true')
         // With a session of its own: what comes while it is away waits for it.
         const kept = { clientId: 'peer', clean: false, reconnectPeriod: 20 }
         peer = await mqtt.connectAsync(broker.url, kept)
