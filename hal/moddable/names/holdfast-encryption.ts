@@ -1,0 +1,4 @@
+/**
+ * `holdfast/encryption` in a Moddable project: The storage hooks that encrypt.
+ */
+export * from 'holdfast/hal/encryption'

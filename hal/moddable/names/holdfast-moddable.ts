@@ -1,0 +1,4 @@
+/**
+ * `holdfast/moddable` in a Moddable project: The HAL for Moddable.
+ */
+export * from 'holdfast/hal/moddable/index'
