@@ -27,6 +27,7 @@ export class Connection implements SocketHandlers, GuardListener {
   /** The most room there ever was: that much again means that the peer has all we wrote. */
   private wholeRoom: number
   private isOpen: boolean
+  private hasEnded: boolean
   private readonly overhead: number
 
   constructor(owner: ConnectionOwner, isSecure: boolean) {
@@ -38,6 +39,7 @@ export class Connection implements SocketHandlers, GuardListener {
     this.owner = owner
     this.wholeRoom = 0
     this.isOpen = false
+    this.hasEnded = false
     this.overhead = isSecure ? TLS_OVERHEAD : 0
   }
 
@@ -62,13 +64,16 @@ export class Connection implements SocketHandlers, GuardListener {
     owner.opened()
   }
 
+  /** TLS may hold a last record then: the socket stays open until that was read. */
   onError(): void {
-    this.fail(
-      this.isOpen
-        ? 'closed by the broker, reset or lost; the platform does not say which'
-        : 'no connection: refused (ECONNREFUSED), unreachable or timed out; the platform does not ' +
-            'say which',
-    )
+    const owner = this.owner
+    this.hasEnded = true
+    const reason = this.isOpen
+      ? 'closed by the broker, reset or lost; the platform does not say which'
+      : 'no connection: refused (ECONNREFUSED), unreachable or timed out; the platform does not ' +
+        'say which'
+    if (owner !== null && this.readable > 0) owner.ended(reason)
+    else this.fail(reason)
   }
 
   /** TLS threw: a certificate, a name, a date, a record. */
@@ -104,7 +109,7 @@ export class Connection implements SocketHandlers, GuardListener {
    */
   finish(): void {
     this.owner = null
-    if (!this.isOpen) this.drop()
+    if (!this.isOpen || this.hasEnded) this.drop()
     else this.closeIfDone()
   }
 

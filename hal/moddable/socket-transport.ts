@@ -154,6 +154,8 @@ export class SocketTransport implements Transport, ConnectionOwner {
 
   close(): void {
     const connection = this.connection
+    // A last look: what is not in our buffer by now goes with the socket.
+    this.pull()
     this.connection = null
     this.state = TRANSPORT_CLOSED
     this.reason = ''
@@ -187,9 +189,9 @@ export class SocketTransport implements Transport, ConnectionOwner {
     this.ready()
   }
 
-  /** For the connection. */
+  /** For the connection. Its socket is gone, or has a last record to read. */
   ended(reason: string): void {
-    this.connection = null
+    if (this.connection !== null && this.connection.socket === null) this.connection = null
     this.state = TRANSPORT_CLOSED
     this.reason = reason
     this.ready()
@@ -267,23 +269,29 @@ export class SocketTransport implements Transport, ConnectionOwner {
     this.isInside = true
     if (connection.readable === 0 && connection.pump !== null) connection.pump()
     const size = connection.readable < this.incoming.size ? connection.readable : this.incoming.size
-    if (size > 0) this.pullPart(connection, size)
+    const hasMore = size > 0 && this.pullPart(connection, size)
+    if (size === 0 && this.state === TRANSPORT_CLOSED) {
+      this.connection = null
+      connection.drop()
+    }
     this.isInside = wasInside
-    return size > 0 && this.incomingEnd > 0
+    return hasMore
   }
 
-  private pullPart(connection: Connection, size: number): void {
+  private pullPart(connection: Connection, size: number): boolean {
     this.incoming.narrow(size)
     connection.readable -= size
+    connection.isReading = true
+    this.incomingAt = 0
+    this.incomingEnd = 0
     try {
-      connection.isReading = true
       connection.socket!.read(this.incoming.bytes)
-      this.incomingAt = 0
       this.incomingEnd = size
     } catch (error) {
       connection.fail(String(error))
     }
     connection.isReading = false
     this.incoming.widen()
+    return this.incomingEnd > 0
   }
 }
