@@ -1,0 +1,50 @@
+/**
+ * A sensor on a battery: wakes, measures, publishes, hands over what is queued within a deadline,
+ * sleeps. The measurement is on flash before Wi-Fi is even asked for, so a night without network
+ * costs nothing but the queue's room.
+ */
+import 'esp32/globals'
+import { MqttClient, statusText } from 'holdfast'
+import { deepSleep, run } from 'holdfast/moddable'
+import { FlashStore } from 'holdfast/storage'
+import Timer from 'timer'
+import { openBoard } from 'esp32/board'
+import { drain } from 'esp32/drain'
+import { loadSettings } from 'esp32/settings'
+import { Station } from 'esp32/station'
+
+const settings = loadSettings()
+const board = openBoard(settings)
+const client = new MqttClient({
+  system: board.system,
+  transport: board.transport,
+  storage: new FlashStore(board.storage, board.system),
+  broker: board.config.broker,
+  clientId: board.config.clientId,
+  protocol: board.config.protocol,
+  overflow: 'drop-oldest',
+})
+
+/** A board reads its ADC here. */
+function celsius(): number {
+  return 20 + Math.random()
+}
+
+const ticket = client.publish('greenhouse/7/temperature', celsius().toFixed(1), { qos: 1 })
+if (ticket < 0) trace('sample lost: ' + statusText(ticket) + '\n')
+
+const station = new Station(settings, () => {
+  client.start()
+  run(client, board.system)
+})
+const parts = {
+  client,
+  isFinishing: () => board.transport.isFinishing,
+  now: () => board.system.now(),
+  after: (ms: number, callback: () => void) => Timer.set(callback, ms),
+}
+drain(parts, settings.awakeMs, (leftCount) => {
+  trace('sleeping, ' + leftCount + ' left on flash\n')
+  station.close()
+  deepSleep(settings.sleepMs)
+})
