@@ -9,9 +9,12 @@ import { deepSleep, run } from 'holdfast/moddable'
 import { FlashStore } from 'holdfast/storage'
 import Timer from 'timer'
 import { openBoard } from 'esp32/board'
-import { drain } from 'esp32/drain'
+import { afterLastBytes } from 'esp32/last-bytes'
 import { loadSettings } from 'esp32/settings'
 import { Station } from 'esp32/station'
+
+/** For DISCONNECT, and the end of TCP. */
+const LAST_BYTES_MS = 2000
 
 const settings = loadSettings()
 const board = openBoard(settings)
@@ -23,6 +26,9 @@ const client = new MqttClient({
   clientId: board.config.clientId,
   protocol: board.config.protocol,
   overflow: 'drop-oldest',
+  // Wi-Fi takes seconds to join, and the time awake is short.
+  retryMinMs: 250,
+  retryMaxMs: 1000,
 })
 
 /** A board reads its ADC here. */
@@ -33,18 +39,14 @@ function celsius(): number {
 const ticket = client.publish('greenhouse/7/temperature', celsius().toFixed(1), { qos: 1 })
 if (ticket < 0) trace('sample lost: ' + statusText(ticket) + '\n')
 
-const station = new Station(settings, () => {
-  client.start()
-  run(client, board.system)
+const station = new Station(settings, () => {})
+client.start()
+client.prepareForSleep(settings.awakeMs, (report) => {
+  trace('sleeping, ' + report.queued + ' left on flash: ' + statusText(report.status) + '\n')
+  const after = (ms: number, callback: () => void) => Timer.set(callback, ms)
+  afterLastBytes(board.transport, after, LAST_BYTES_MS, () => {
+    station.close()
+    deepSleep(settings.sleepMs)
+  })
 })
-const parts = {
-  client,
-  isFinishing: () => board.transport.isFinishing,
-  now: () => board.system.now(),
-  after: (ms: number, callback: () => void) => Timer.set(callback, ms),
-}
-drain(parts, settings.awakeMs, (leftCount) => {
-  trace('sleeping, ' + leftCount + ' left on flash\n')
-  station.close()
-  deepSleep(settings.sleepMs)
-})
+run(client, board.system)
