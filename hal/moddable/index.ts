@@ -27,6 +27,7 @@ export { Loop } from './loop.js'
 export type { Polled } from './loop.js'
 export { ModdableSystem } from './moddable-system.js'
 export { ModdableSpiBus } from './spi-bus.js'
+export type { EcmaSpi } from './spi-bus.js'
 export { SocketTransport } from './socket-transport.js'
 export type { TlsParts, TransportOptions } from './socket-transport.js'
 

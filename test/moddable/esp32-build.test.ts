@@ -129,7 +129,9 @@ function manifestOf(name: string, modules: Record<string, string>, main: string)
 test('a project that includes our manifest imports holdfast, its storage and its HAL', async () => {
   const main =
     "import { MqttClient } from 'holdfast'\nimport { FlashStore } from 'holdfast/storage'\n" +
-    "import { openSystem } from 'holdfast/moddable'\ntrace(MqttClient, FlashStore, openSystem)\n"
+    "import { ModdableSpiBus, openSystem } from 'holdfast/moddable'\n" +
+    "import { SpiNor } from 'holdfast/spi-nor'\n" +
+    'trace(MqttClient, FlashStore, openSystem, ModdableSpiBus, SpiNor)\n'
   const manifest = manifestOf('user', {}, main)
   assert.ok((await bundleManifest(manifest, path.join(scratch, 'user.js'))) > 50000)
 })
