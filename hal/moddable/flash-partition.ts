@@ -174,7 +174,7 @@ export class FlashPartition implements ReadWriteStorage {
     return ERR_STORAGE
   }
 
-  /** Throws for a caller's mistake: the platform checks no range, and 4 MB behind ours is firmware. */
+  /** Throws for a caller's mistake: the platform checks neither range nor buffer. */
   private check(address: number, length: number, unit: number, room: number, at: number): void {
     if (!(address >= 0 && length >= 0 && address + length <= this.capacity)) {
       this.breach('range outside the capacity of ' + this.capacity, address, length)

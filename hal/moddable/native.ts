@@ -1,6 +1,7 @@
 /**
- * The functions of `native.c` under names TypeScript knows. Each body is one call of `native`, which
- * Moddable's compiler replaces by the C function itself: no frame, no garbage. Holds no logic.
+ * The functions of `native.c` under names TypeScript knows. Each body is one call of `native`,
+ * which Moddable's compiler replaces by the C function itself: no frame, no garbage. Holds no
+ * logic.
  */
 
 /** Known to Moddable's compiler alone; it takes a literal. */

@@ -5,14 +5,14 @@
  *   - Callbacks come from the event loop, never from inside a call; TLSSocket's come from inside
  *     those of its TCP socket.
  *   - `onReadable(count)` tells all that can be read now, not what is new.
- *   - `read(buffer)` fills the buffer whole; it throws where that much is not there. TLSSocket fills
- *     what it can and returns how much, and takes views only.
- *   - `onWritable(count)` comes once connected, and after each acknowledgement of the peer, with the
- *     room there is: 5,744 to 8,192 bytes on ESP32, 1,536 on the simulators.
+ *   - `read(buffer)` fills the buffer whole; it throws where that much is not there. TLSSocket
+ *     fills what it can and returns how much, and takes views only.
+ *   - `onWritable(count)` comes once connected, and after each acknowledgement of the peer, with
+ *     the room there is: 5,744 to 8,192 bytes on ESP32, 1,536 on the simulators.
  *   - `write(buffer)` takes all or throws; it returns the room left, or nothing when the connection
  *     is over.
- *   - `onError()` comes without a reason, for refusal, reset and the peer's end alike, after the last
- *     byte was read.
+ *   - `onError()` comes without a reason, for refusal, reset and the peer's end alike, after the
+ *     last byte was read.
  *   - A throw from a callback ends the program: the device restarts.
  */
 export interface Socket {

@@ -1,7 +1,7 @@
 /**
  * The globals an application may count on (targets/board.ts), for a runtime that has none of them:
- * `console.log`, `setTimeout`, `setInterval` and their clear functions. Imported first by `main`, and
- * never preloaded: it changes the global object.
+ * `console.log`, `setTimeout`, `setInterval` and their clear functions. Imported first by `main`,
+ * and never preloaded: it changes the global object.
  */
 import Timer from 'timer'
 

@@ -1,4 +1,7 @@
-/** What docs/BOARDS.md tells a user to type and to write: run, built and compiled as far as it can be. */
+/**
+ * What docs/BOARDS.md tells a user to type and to write: run, built and compiled as far as it can
+ * be.
+ */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -92,7 +95,7 @@ test('the command for the certificate makes the DER that the firmware takes', (c
   assert.equal(der[0], 0x30, 'a SEQUENCE of ASN.1')
 })
 
-test('the project of the page bundles: its manifest brings each module its code imports', async () => {
+test('the project of the page bundles: its manifest brings what its code imports', async () => {
   const folder = path.join(scratch, 'project')
   fs.mkdirSync(folder)
   const ours = path.join(root, 'manifest.json')

@@ -1,4 +1,6 @@
-/** `npm run build:esp32` and `flash:esp32`, without an SDK and with one that only notes its calls. */
+/**
+ * `npm run build:esp32` and `flash:esp32`, without an SDK and with one that only notes its calls.
+ */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'

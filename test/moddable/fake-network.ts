@@ -1,8 +1,8 @@
 /**
- * The socket class `embedded:io/socket/tcp` as the sources of Moddable 8.2 have it for lwIP, and the
- * network behind it. Callbacks are posted, never made from inside a call; several notes become one
- * delivery; the error comes after the last byte; closing with unread bytes resets. Knows nothing of
- * the class under test.
+ * The socket class `embedded:io/socket/tcp` as the sources of Moddable 8.2 have it for lwIP, and
+ * the network behind it. Callbacks are posted, never made from inside a call; several notes become
+ * one delivery; the error comes after the last byte; closing with unread bytes resets. Knows
+ * nothing of the class under test.
  */
 import type { Socket, SocketOptions } from '../../hal/moddable/socket.js'
 

@@ -1,9 +1,9 @@
 /**
  * TLSSocket as Moddable 8.2 has it, with a toy instead of cryptography: a hello each way, then
- * records of 3 bytes header, body and 26 bytes trailer of which the last is a checksum. What matters
- * is kept: it throws from the callbacks of its TCP socket, decrypts the next record from a timer when
- * it believes there is more, holds one record and leaves the rest in TCP, reads into views only, and
- * estimates the room. `TlsEnd` is the other side.
+ * records of 3 bytes header, body and 26 bytes trailer of which the last is a checksum. What
+ * matters is kept: it throws from the callbacks of its TCP socket, decrypts the next record from a
+ * timer when it believes there is more, holds one record and leaves the rest in TCP, reads into
+ * views only, and estimates the room. `TlsEnd` is the other side.
  */
 import type { Socket, TlsSocketOptions } from '../../hal/moddable/socket.js'
 import type { FakeEnd } from './fake-network.js'

@@ -132,7 +132,7 @@ function client(options: FakeFlashOptions, flash: FakeFlash): MqttClient {
 }
 
 for (const writeSize of [1, 16]) {
-  test(`messages are on flash after a reboot, encrypted by the hooks, writeSize ${writeSize}`, () => {
+  test(`messages survive a reboot, encrypted by the hooks, writeSize ${writeSize}`, () => {
     const options = { ...GEOMETRY, writeSize }
     const flash = new FakeFlash(options)
     const first = client(options, flash)

@@ -1,4 +1,4 @@
-/** SocketTransport over fakes of the platform's sockets: the contract, and what is Moddable's own. */
+/** SocketTransport over fakes of the platform's sockets: the contract, and Moddable's own ways. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualSystem } from '../../hal/memory/index.js'
@@ -169,7 +169,7 @@ test('a closed connection lingers until the peer has all, and no longer', async 
 
 const TRUSTING = { Socket: FakeTlsSocket, secure: { trusts: '10.0.0.1' } }
 
-test('a certificate TLS throws for closes the connection with its words, and nothing crashes', async () => {
+test('a certificate TLS throws for ends the connection in words, not the program', async () => {
   const network = new FakeNetwork(1536)
   const tls = { Socket: FakeTlsSocket, secure: { trusts: 'another.example' } }
   const transport = await opened(network, { tls })

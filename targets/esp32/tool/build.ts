@@ -1,7 +1,7 @@
 /**
  * `npm run build:esp32` and `npm run flash:esp32`: what can be checked without the SDK is checked
- * first, then Moddable's mcconfig makes the image and, for flash, puts it on the device. Whatever is
- * missing is said with its remedy. The type check has been done by `npm run build`.
+ * first, then Moddable's mcconfig makes the image and, for flash, puts it on the device. Whatever
+ * is missing is said with its remedy. The type check has been done by `npm run build`.
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -79,7 +79,7 @@ function findMcconfig(): string {
   if (sdk === undefined || sdk === '') {
     throw new Missing(
       'MODDABLE is not set: the Moddable SDK makes the image. "npx xs-dev setup" and then\n' +
-        '"npx xs-dev setup --device esp32" install it and ESP-IDF; open a new terminal after that.\n' +
+        '"npx xs-dev setup --device esp32" install it and ESP-IDF; then open a new terminal.\n' +
         'docs/BOARDS.md goes through it.',
     )
   }
@@ -121,7 +121,8 @@ function checkSettings(options: Options, root: string): void {
   if (missing.length === 0) return
   throw new Missing(
     `the device needs ${missing.join(', ')}, e.g.\n` +
-      'npm run flash:esp32 -- wifiSsid=home wifiPassword=secret broker=mqtt://192.168.1.2 clientId=s1',
+      'npm run flash:esp32 -- wifiSsid=home wifiPassword=secret ' +
+      'broker=mqtt://192.168.1.2 clientId=s1',
   )
 }
 

@@ -1,7 +1,7 @@
 /**
- * Bundles a firmware of this folder without the SDK: proves that each import leads somewhere, to our
- * sources or to a module that the manifests bring. Names of modules are read from the manifests, so
- * a name that is missing there is found here. Knows esbuild, nothing of mcconfig.
+ * Bundles a firmware of this folder without the SDK: proves that each import leads somewhere, to
+ * our sources or to a module that the manifests bring. Names of modules are read from the
+ * manifests, so a name that is missing there is found here. Knows esbuild, nothing of mcconfig.
  */
 import * as esbuild from 'esbuild'
 import * as fs from 'node:fs'
