@@ -78,7 +78,9 @@ export class Connection implements SocketHandlers, GuardListener {
 
   /** TLS threw: a certificate, a name, a date, a record. */
   onFailure(error: unknown): void {
-    this.fail('TLS: ' + String(error))
+    const words = String(error)
+    // Its own errors say so, those of the engine do not.
+    this.fail(words.indexOf('TLS') === 0 ? words : 'TLS: ' + words)
   }
 
   /** The end, not by our doing. */
