@@ -167,7 +167,8 @@ test('the manifest names each file of the sources that a device may load', () =>
 test('each module is preloaded by its name: a star would preload no TypeScript', () => {
   const table = new ModuleTable(path.join(root, 'manifest.json'))
   const { preload } = JSON.parse(fs.readFileSync(path.join(root, 'manifest.json'), 'utf8'))
-  assert.deepEqual([...preload].sort(), [...table.files.keys()].sort())
+  const wanted = [...table.files.keys()].sort()
+  assert.deepEqual([...preload].sort(), wanted, 'put it right with: npm run manifest')
 })
 
 interface Partition {
