@@ -23,11 +23,13 @@ interface Outcome {
 }
 
 function run(words: string[], env: Record<string, string> = {}): Outcome {
+  // An SDK on this machine is none of ours: not its variables, nor its tools on PATH.
   const { MODDABLE: _sdk, IDF_PATH: _idf, ...rest } = process.env
+  const PATH = [path.dirname(process.execPath), '/usr/bin', '/bin'].join(path.delimiter)
   const result = spawnSync(process.execPath, [tool, ...words], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...rest, ...env },
+    env: { ...rest, PATH, ...env },
   })
   return { status: result.status, text: result.stdout + result.stderr }
 }
@@ -42,7 +44,7 @@ function fakeSdk(name: string, code: number) {
   fs.writeFileSync(path.join(sdk, 'examples/manifest_base.json'), '{}')
   const script = `#!/bin/sh\nprintf '%s\\n' "$@" > "${note}"\ncommand -v tsc >> "${note}"\n`
   fs.writeFileSync(path.join(bin, 'mcconfig'), `${script}exit ${code}\n`, { mode: 0o755 })
-  const PATH = bin + path.delimiter + process.env['PATH']
+  const PATH = [bin, path.dirname(process.execPath), '/usr/bin', '/bin'].join(path.delimiter)
   return { sdk, note, env: { MODDABLE: sdk, IDF_PATH: sdk, PATH } }
 }
 

@@ -6,21 +6,51 @@
  */
 import type { Socket, SocketOptions } from '../../hal/moddable/socket.js'
 
+/** Bytes that pile up in parts: a megabyte a byte at a time would take seconds. */
+export class Pile {
+  length = 0
+  private parts: Uint8Array[] = []
+
+  add(bytes: Uint8Array): void {
+    if (bytes.length === 0) return
+    this.parts.push(Uint8Array.from(bytes))
+    this.length += bytes.length
+  }
+
+  /** All of them, in one piece from now on. */
+  get bytes(): Uint8Array {
+    if (this.parts.length !== 1) this.parts = [Buffer.concat(this.parts)]
+    return this.parts[0]!
+  }
+
+  /** Removes `count` bytes from the front and returns them. */
+  take(count: number): Uint8Array {
+    const all = this.bytes
+    this.parts = [all.subarray(count)]
+    this.length = all.length - count
+    return all.subarray(0, count)
+  }
+}
+
 /** What a listener at the other end holds of one connection. */
 export class FakeEnd {
   /** Bytes from the client that were taken. */
-  readonly received: number[] = []
+  private readonly pile = new Pile()
   isStalled = false
   /** The client ended in order (FIN), or broke the connection off (RST). */
   sawFin = false
   sawReset = false
   socket: FakeSocket | null = null
   onData: ((bytes: Uint8Array) => void) | null = null
-  private toSend: Uint8Array[] = []
+  private readonly toSend = new Pile()
   private isEnding = false
 
+  get received(): Uint8Array {
+    return this.pile.bytes
+  }
+
   send(bytes: Uint8Array): void {
-    this.toSend.push(Uint8Array.from(bytes))
+    this.toSend.add(bytes)
     this.push()
   }
 
@@ -44,20 +74,15 @@ export class FakeEnd {
     const socket = this.socket
     if (socket === null || this.isStalled) return
     const bytes = socket.takeUnsent()
-    for (const byte of bytes) this.received.push(byte)
+    this.pile.add(bytes)
     if (bytes.length > 0) this.onData?.(bytes)
   }
 
   /** Fills the client's receive window. */
   push(): void {
     const socket = this.socket
-    while (socket !== null && this.toSend.length > 0 && socket.receiveRoom > 0) {
-      const first = this.toSend[0]!
-      const part = first.subarray(0, socket.receiveRoom)
-      socket.arrive(part)
-      if (part.length === first.length) this.toSend.shift()
-      else this.toSend[0] = first.subarray(part.length)
-    }
+    const count = Math.min(this.toSend.length, socket?.receiveRoom ?? 0)
+    if (count > 0) socket!.arrive(this.toSend.take(count))
     if (this.isEnding && this.toSend.length === 0 && socket !== null) socket.peerEnded()
   }
 }
@@ -105,10 +130,8 @@ export class FakeSocket implements Socket {
   private phase = CONNECTING
   private isClosed = false
   private hasEnded = false
-  private unread: Uint8Array[] = []
-  private unreadSize = 0
-  private unsent: Uint8Array[] = []
-  private unsentSize = 0
+  private readonly unread = new Pile()
+  private readonly unsent = new Pile()
   private notes = new Set<'writable' | 'readable' | 'error'>()
   private isPosted = false
 
@@ -135,24 +158,16 @@ export class FakeSocket implements Socket {
   }
 
   get receiveRoom(): number {
-    return this.isClosed || this.phase !== READY ? 0 : this.network.window - this.unreadSize
+    return this.isClosed || this.phase !== READY ? 0 : this.network.window - this.unread.length
   }
 
   read(buffer: Uint8Array): number | undefined {
     this.requireAlive()
-    if (this.unreadSize === 0) return undefined
+    if (this.unread.length === 0) return undefined
     const wanted = buffer.byteLength
-    if (wanted <= 0 || wanted > this.unreadSize) throw new Error('invalid')
-    for (let done = 0; done < wanted;) {
-      const first = this.unread[0]!
-      const part = first.subarray(0, wanted - done)
-      buffer.set(part, done)
-      done += part.length
-      if (part.length === first.length) this.unread.shift()
-      else this.unread[0] = first.subarray(part.length)
-    }
-    this.unreadSize -= wanted
-    if (this.unreadSize === 0 && this.hasEnded) this.note('error')
+    if (wanted <= 0 || wanted > this.unread.length) throw new Error('invalid')
+    buffer.set(this.unread.take(wanted))
+    if (this.unread.length === 0 && this.hasEnded) this.note('error')
     else setImmediate(() => this.end.push())
     return wanted
   }
@@ -162,8 +177,7 @@ export class FakeSocket implements Socket {
     if (this.phase === CONNECTING) throw new Error('not ready')
     if (this.phase === OVER) return undefined
     if (buffer.byteLength > this.writeRoom) throw new Error('would block')
-    this.unsent.push(Uint8Array.from(buffer))
-    this.unsentSize += buffer.byteLength
+    this.unsent.add(buffer)
     setImmediate(() => this.end.take())
     return this.writeRoom
   }
@@ -172,26 +186,23 @@ export class FakeSocket implements Socket {
     if (this.isClosed) return
     this.isClosed = true
     if (this.phase === CONNECTING || !this.end.socket) return
-    if (this.unreadSize > 0) {
-      this.unsent = []
+    if (this.unread.length > 0) {
+      this.unsent.take(this.unsent.length)
       this.end.sawReset = true
       this.end.socket = null
-    } else if (this.unsentSize === 0) this.finished()
+    } else if (this.unsent.length === 0) this.finished()
   }
 
   /** For the end: all that waits; at most a window. */
   takeUnsent(): Uint8Array {
-    const bytes = Buffer.concat(this.unsent)
-    this.unsent = []
-    this.unsentSize = 0
+    const bytes = this.unsent.take(this.unsent.length)
     if (this.isClosed) this.finished()
     else if (bytes.length > 0) this.note('writable')
     return bytes
   }
 
   arrive(bytes: Uint8Array): void {
-    this.unread.push(bytes)
-    this.unreadSize += bytes.length
+    this.unread.add(bytes)
     this.note('readable')
   }
 
@@ -203,7 +214,7 @@ export class FakeSocket implements Socket {
   }
 
   private get writeRoom(): number {
-    return this.network.window - this.unsentSize
+    return this.network.window - this.unsent.length
   }
 
   private finished(): void {
@@ -227,12 +238,12 @@ export class FakeSocket implements Socket {
     const notes = this.notes
     this.notes = new Set()
     this.isPosted = false
-    if (notes.has('readable') && this.unreadSize > 0 && !this.isClosed) {
-      this.options.onReadable(this.unreadSize)
+    if (notes.has('readable') && this.unread.length > 0 && !this.isClosed) {
+      this.options.onReadable(this.unread.length)
     }
     if (this.isClosed) return
     if (notes.has('error')) {
-      if (this.unreadSize === 0) this.options.onError()
+      if (this.unread.length === 0) this.options.onError()
     } else if (notes.has('writable')) this.options.onWritable(this.writeRoom)
   }
 }

@@ -6,6 +6,7 @@
  * views only, and estimates the room. `TlsEnd` is the other side.
  */
 import type { Socket, TlsSocketOptions } from '../../hal/moddable/socket.js'
+import { Pile } from './fake-network.js'
 import type { FakeEnd } from './fake-network.js'
 
 const HELLO_SIZE = 20
@@ -27,20 +28,10 @@ function unseal(record: Uint8Array): Uint8Array {
   return body
 }
 
-/** Cuts arriving bytes into records. */
-class Records {
-  private held = new Uint8Array(0)
-
-  add(bytes: Uint8Array): Uint8Array[] {
-    this.held = Uint8Array.from([...this.held, ...bytes])
-    const records: Uint8Array[] = []
-    for (;;) {
-      const size = HEADER_SIZE + (this.held[1]! << 8) + this.held[2]! + TRAILER_SIZE
-      if (this.held.length < HEADER_SIZE || this.held.length < size) return records
-      records.push(this.held.slice(0, size))
-      this.held = this.held.slice(size)
-    }
-  }
+/** Bytes of the record at the front of `held`, or 0 while its header is not whole. */
+function recordSize(held: Pile): number {
+  if (held.length < HEADER_SIZE) return 0
+  return HEADER_SIZE + (held.bytes[1]! << 8) + held.bytes[2]! + TRAILER_SIZE
 }
 
 /** What TLSSocket uses of the class it is given as TCP. */
@@ -54,8 +45,7 @@ export class FakeTlsSocket implements Socket {
   private readonly socket: Below
   private ready = false
   private isHelloSent = false
-  private record = new Uint8Array(0)
-  private recordFill = 0
+  private readonly record = new Pile()
   private data: Uint8Array | null = null
 
   constructor(options: TlsSocketOptions) {
@@ -127,41 +117,41 @@ export class FakeTlsSocket implements Socket {
 
   /** Reads one record, as far as it is there. */
   private next(): void {
-    if (this.recordFill < HEADER_SIZE) this.fill(HEADER_SIZE)
-    if (this.recordFill < HEADER_SIZE) return
-    const size = HEADER_SIZE + (this.record[1]! << 8) + this.record[2]! + TRAILER_SIZE
+    if (this.record.length < HEADER_SIZE) this.fill(HEADER_SIZE)
+    if (this.record.length < HEADER_SIZE) return
+    const size = recordSize(this.record)
     this.fill(size)
-    if (this.recordFill < size) return
-    this.data = unseal(this.record)
-    this.record = new Uint8Array(0)
-    this.recordFill = 0
+    if (this.record.length < size) return
+    this.data = unseal(this.record.take(size))
     this.options.onReadable(this.data.length)
   }
 
   private fill(size: number): void {
-    const count = Math.min(size - this.recordFill, this.socket.readable)
+    const count = Math.min(size - this.record.length, this.socket.readable)
     if (count === 0) return
     const part = new Uint8Array(count)
     this.socket.read(part)
     this.socket.readable -= count
-    this.record = Uint8Array.from([...this.record, ...part])
-    this.recordFill += count
+    this.record.add(part)
   }
 }
 
 /** The server's side of the toy, over one end of the network. */
 export class TlsEnd {
   readonly inner: FakeEnd
-  readonly received: number[] = []
   private hasHello = false
-  private early = new Uint8Array(0)
+  private readonly pile = new Pile()
+  private readonly held = new Pile()
   private waiting: Uint8Array[] = []
-  private readonly records = new Records()
 
   constructor(inner: FakeEnd) {
     this.inner = inner
     inner.onData = (bytes) => this.take(bytes)
-    if (inner.received.length > 0) this.take(Uint8Array.from(inner.received))
+    if (inner.received.length > 0) this.take(inner.received)
+  }
+
+  get received(): Uint8Array {
+    return this.pile.bytes
   }
 
   send(bytes: Uint8Array): void {
@@ -181,15 +171,18 @@ export class TlsEnd {
   }
 
   private take(bytes: Uint8Array): void {
-    let rest = bytes
+    this.held.add(bytes)
     if (!this.hasHello) {
-      this.early = Uint8Array.from([...this.early, ...bytes])
-      if (this.early.length < HELLO_SIZE) return
+      if (this.held.length < HELLO_SIZE) return
       this.hasHello = true
-      rest = this.early.subarray(HELLO_SIZE)
+      this.held.take(HELLO_SIZE)
       this.inner.send(new Uint8Array(HELLO_SIZE))
       for (const record of this.waiting) this.inner.send(record)
     }
-    for (const record of this.records.add(rest)) this.received.push(...unseal(record))
+    for (;;) {
+      const size = recordSize(this.held)
+      if (size === 0 || this.held.length < size) return
+      this.pile.add(unseal(this.held.take(size)))
+    }
   }
 }

@@ -53,7 +53,7 @@ for (const operation of OPERATIONS) {
   })
 }
 
-test('on XS the HAL for Moddable leaves the heap as it was, chunks to the byte', async (context) => {
+test('on XS the HAL for Moddable leaves the heap as it was, to the byte', async (context) => {
   const all = await rows(context)
   const row = all?.find(({ name }) => name === 'left behind')
   if (row) assert.deepEqual([row.slots, row.bytes], [0, 0])

@@ -105,9 +105,9 @@ export async function bundleManifest(manifestPath: string, outfile: string): Pro
   const main = table.files.get('main')
   if (main === undefined) throw new BundleError(`${manifestPath}: no module "main"`)
   try {
-    await esbuild.build({
+    const { outputFiles } = await esbuild.build({
       entryPoints: [main + '.ts'],
-      outfile,
+      write: false,
       bundle: true,
       minify: true,
       format: 'esm',
@@ -117,6 +117,9 @@ export async function bundleManifest(manifestPath: string, outfile: string): Pro
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       logLevel: 'silent',
     })
+    const { contents } = outputFiles[0]!
+    fs.writeFileSync(outfile, contents)
+    return contents.length
   } catch (error) {
     const messages = (error as Partial<esbuild.BuildFailure>).errors
     if (messages === undefined) throw error
@@ -125,5 +128,4 @@ export async function bundleManifest(manifestPath: string, outfile: string): Pro
     )
     throw new BundleError(words.join('\n'))
   }
-  return fs.statSync(outfile).size
 }
