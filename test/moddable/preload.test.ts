@@ -35,6 +35,7 @@ function stateIn(name: string, text: string): string[] {
   for (const statement of tree.statements) {
     if (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) continue
     if (ts.isFunctionDeclaration(statement)) continue
+    if (ts.isExportAssignment(statement) && ts.isIdentifier(statement.expression)) continue
     if (ts.isClassDeclaration(statement)) {
       for (const member of statement.members) {
         const isStatic = ts.canHaveModifiers(member) && member.modifiers?.some(isStaticKeyword)

@@ -1,4 +1,4 @@
 /**
- * `holdfast/encryption` in a Moddable project: The storage hooks that encrypt.
+ * `holdfast/encryption` in a Moddable project: the storage hooks that encrypt.
  */
 export * from 'holdfast/hal/encryption'

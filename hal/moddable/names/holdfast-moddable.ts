@@ -1,4 +1,4 @@
 /**
- * `holdfast/moddable` in a Moddable project: The HAL for Moddable.
+ * `holdfast/moddable` in a Moddable project: the HAL for Moddable.
  */
 export * from 'holdfast/hal/moddable/index'

@@ -1,4 +1,4 @@
 /**
- * `holdfast/storage` in a Moddable project: The store on flash.
+ * `holdfast/storage` in a Moddable project: the store on flash.
  */
 export * from 'holdfast/src/storage'

@@ -1,4 +1,4 @@
 /**
- * `holdfast` in a Moddable project: The public names.
+ * `holdfast` in a Moddable project: the public names.
  */
 export * from 'holdfast/src/index'

@@ -1,0 +1,4 @@
+/**
+ * `holdfast/aliases` in a Moddable project: topic aliases.
+ */
+export * from 'holdfast/src/session/topic-aliases'

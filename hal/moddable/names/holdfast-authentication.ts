@@ -1,0 +1,4 @@
+/**
+ * `holdfast/authentication` in a Moddable project: the AUTH exchange.
+ */
+export * from 'holdfast/src/session/authentication'

@@ -1,0 +1,4 @@
+/**
+ * `holdfast/properties` in a Moddable project: properties read in place.
+ */
+export * from 'holdfast/src/message-properties'
