@@ -139,7 +139,8 @@ export class EspruinoFlash implements ReadWriteStorage {
     let index = 0
     let rest = address
     while (rest >= this.areas[index]!.length) rest -= this.areas[index++]!.length
-    return this.areas[index]!.addr + rest
+    // `erasePage` refuses a number that is stored as a fraction, as what came of a division is.
+    return (this.areas[index]!.addr + rest) | 0
   }
 
   /** Bytes that can move at once: a piece ends at the latest with its page, so with its area. */
