@@ -87,10 +87,12 @@ export function choice(value: string | undefined, name: string, choices: string)
 /** Refuses a name that is not among `names`, which stand between spaces. */
 export function checkNames(given: object, what: string, names: string): void {
   if (typeof given !== 'object' || given === null) fail(what, typeof given, 'an object')
+  const known = names.split(' ')
   const keys = Object.keys(given)
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index]!
-    if (names.indexOf(' ' + key + ' ') < 0) {
+    // Not in the string: `indexOf` of Espruino 2v29 finds what begins with its last letters.
+    if (known.indexOf(key) < 0) {
       throw new Error('option "' + key + '" is not known; the options are:' + names)
     }
   }

@@ -1,0 +1,124 @@
+/** EspruinoSystem and its loop, over Espruino's globals on Node. */
+import { clock, rebootRandom } from './fake-globals.js'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as zlib from 'node:zlib'
+import { EspruinoSystem, Loop } from '../../hal/espruino/index.js'
+import { Crc32 } from '../../hal/memory/index.js'
+import { randomBytes, seededTest } from '../hal/seed.js'
+
+const FILE = '../espruino/espruino-system.test.js'
+
+test('CRC-32 of "123456789" is the published check value, of nothing it is 0', () => {
+  const system = new EspruinoSystem()
+  const bytes = Buffer.from('xx123456789yy')
+  assert.equal(system.crc32(bytes, 2, 9), 0xcbf43926)
+  assert.equal(system.crc32(bytes, 5, 0), 0)
+})
+
+seededTest('CRC-32 agrees with zlib on random ranges', FILE, (chance) => {
+  const system = new EspruinoSystem()
+  const bytes = randomBytes(chance, 2000)
+  const crc = new Crc32()
+  for (let n = 0; n < 100; n += 1) {
+    const at = chance.below(2000)
+    const length = chance.below(2001 - at)
+    const expected = zlib.crc32
+      ? zlib.crc32(bytes.subarray(at, at + length))
+      : crc.of(bytes, at, length)
+    assert.equal(system.crc32(bytes, at, length), expected)
+  }
+})
+
+/** Espruino's `set` goes from the front, one element after the other. */
+function espruinoSet(this: Uint8Array, source: ArrayLike<number>, at = 0): void {
+  for (let index = 0; index < source.length; index++) this[at + index] = source[index]
+}
+
+seededTest('copies agree with a plain array, overlapping ones too', FILE, (chance) => {
+  const system = new EspruinoSystem()
+  for (let n = 0; n < 300; n += 1) {
+    const source = randomBytes(chance, 200)
+    const kind = chance.below(3)
+    const target =
+      kind === 0 ? source : kind === 1 ? new Uint8Array(source.buffer) : randomBytes(chance, 200)
+    target.set = espruinoSet
+    const length = chance.below(201)
+    const sourceAt = chance.below(201 - length)
+    const targetAt = chance.below(201 - length)
+    const expected = [...target]
+    expected.splice(targetAt, length, ...source.subarray(sourceAt, sourceAt + length))
+    system.copy(target, targetAt, source, sourceAt, length)
+    assert.deepEqual([...target], expected)
+  }
+})
+
+test('the clock of now() goes on when setTime moves getTime, and never back', () => {
+  const system = new EspruinoSystem()
+  const before = system.now()
+  clock.offset = -3600
+  const back = system.now()
+  assert.ok(back >= before && back < before + 1000)
+  clock.offset = 86400 * 365 * 30
+  const set = system.now()
+  assert.ok(set >= back && set < back + 1000, 'the clock was set, no time passed')
+  clock.offset += 86400
+  assert.ok(system.now() >= set + 86_400_000, 'a day of sleep is time that passed')
+  clock.offset = 0
+})
+
+test('the wall clock is unknown until it is set', () => {
+  const system = new EspruinoSystem()
+  assert.ok(Math.abs(system.wallSeconds() - Date.now() / 1000) <= 1)
+  clock.offset = -Date.now() / 1000 + 946684805
+  assert.equal(system.wallSeconds(), 0)
+  clock.offset = 0
+})
+
+test('random numbers are unsigned 32-bit, and two boots at two times draw different ones', () => {
+  const draw = (system: EspruinoSystem) => Array.from({ length: 1000 }, () => system.random())
+  rebootRandom()
+  const first = draw(new EspruinoSystem())
+  rebootRandom()
+  clock.offset = 0.0001
+  const second = draw(new EspruinoSystem())
+  rebootRandom()
+  clock.offset = 0
+  const seeded = draw(new EspruinoSystem('a secret of this board'))
+  for (const drawn of [first, second, seeded]) {
+    assert.ok(drawn.every((value) => value >= 0 && value <= 0xffffffff && value % 1 === 0))
+    assert.ok(new Set(drawn).size > 990)
+  }
+  assert.notEqual(first[0], second[0])
+  assert.notEqual(first[0], seeded[0])
+})
+
+test('the loop polls at once, on work, and when the time is over', async () => {
+  const times: number[] = []
+  let polls = 0
+  const client = {
+    onWork: () => {},
+    poll(now: number): number {
+      times.push(now)
+      polls += 1
+      if (polls === 1) return 5
+      if (polls === 2) {
+        client.onWork()
+        return Infinity
+      }
+      return Infinity
+    },
+  }
+  const loop = new Loop(client, new EspruinoSystem())
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  assert.equal(polls, 3, 'at once, after 5 ms, and for the work that poll itself made')
+  client.onWork()
+  client.onWork()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.equal(polls, 4, 'two wakes are one poll')
+  client.onWork()
+  loop.stop()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.equal(polls, 4)
+  assert.ok(times.every((time, index) => index === 0 || time >= times[index - 1]))
+})
