@@ -11,6 +11,7 @@
  */
 import type { ReceivedPacket } from './codec/decode.js'
 import type { ConnectOptions } from './codec/encode.js'
+import type { ClientEvent } from './events.js'
 import type { InboundMessage } from './inbound-message.js'
 import type { Status } from './status.js'
 import type { SessionState } from './store/session-state.js'
@@ -24,7 +25,7 @@ export interface ConnectionFace {
     readonly connect: ConnectOptions | null
   }
   readonly events: {
-    readonly event: { text: string }
+    readonly event: ClientEvent
     has(index: number): boolean
     emit(index: number): boolean
   }

@@ -1,7 +1,7 @@
 /**
  * `npm run build:espruino [-- --protocol 4|5] [--no-words]`: writes the modules for
- * Espruino, and the sensor as a whole script, to dist/espruino, and prints their sizes. Of each there
- * is the text, and the same pretokenised (`.bin`), which is what belongs on a board.
+ * Espruino, and the sensor as a whole script, to dist/espruino, and prints their sizes. Of each
+ * there is the text, and the same pretokenised (`.bin`), which is what belongs on a board.
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'

@@ -1,7 +1,8 @@
 /**
- * Turns a minified script into what Espruino itself makes of functions under the flag `pretokenise`:
- * reserved words and operators are single bytes, strings and small numbers stand raw. It takes less
- * flash and runs without being taken apart into words again. The result is bytes, one per character.
+ * Turns a minified script into what Espruino itself makes of functions under its flag
+ * `pretokenise`: reserved words and operators are single bytes, strings and small numbers stand
+ * raw. It takes less flash, and nothing is looked up in a list of words when it runs. The result is
+ * bytes, one per character.
  * The numbers are those of src/jslex.h, which says that they never change. Knows nothing of names.
  */
 import ts from 'typescript'
@@ -9,10 +10,11 @@ import ts from 'typescript'
 const FIRST_OPERATOR = 138
 const OPERATORS =
   '== === != !== <= << <<= >= >> >>> >>= >>>= += -= ++ -- *= /= %= &= && |= || ^= =>'.split(' ')
-const WORDS =
-  'if else do while for break continue function return var let const this throw try catch finally true false null undefined new in instanceof switch case default delete typeof void debugger class extends super static of'.split(
-    ' ',
-  )
+const WORDS = (
+  'if else do while for break continue function return var let const this throw try catch ' +
+  'finally true false null undefined new in instanceof switch case default delete typeof void ' +
+  'debugger class extends super static of'
+).split(' ')
 const TOKENS = new Map(
   [...OPERATORS, ...WORDS].map((word, index) => [
     word,

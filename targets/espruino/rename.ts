@@ -32,7 +32,7 @@ const OPTIONS: ts.CompilerOptions = {
   skipLibCheck: true,
   noEmit: true,
 }
-/** A public type is found at the second try, what it needs at the third; five is more than enough. */
+/** A public type is found at the second try, what it needs at the third. */
 const TRY_LIMIT = 6
 
 export interface RenameOptions {

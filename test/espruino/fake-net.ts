@@ -1,8 +1,8 @@
 /**
- * The module `net` of Espruino over sockets of Node, with its habits: strings on the wire, up to 536
- * bytes a time; a queue without a limit and `drain` when it is empty; no way to hold a peer back;
- * a socket that is closed throws. `isLinux`: what refuses throws from `connect`, as in the build for
- * Linux; else it says so by an event, as on an ESP32. Knows nothing of Holdfast.
+ * The module `net` of Espruino over sockets of Node, with its habits: strings on the wire, up to
+ * 536 bytes a time; a queue without a limit and `drain` when it is empty; no way to hold a peer
+ * back; a socket that is closed throws. `isLinux`: what refuses throws from `connect`, as in the
+ * build for Linux; else it says so by an event, as on an ESP32. Knows nothing of Holdfast.
  */
 import * as net from 'node:net'
 import type { EspruinoSocket, NetModule } from '../../hal/espruino/espruino-transport.js'

@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import mqtt from 'mqtt'
 import { buildProduct } from '../../targets/espruino/build.js'
 import type { Product } from '../../targets/espruino/build.js'
 import type { Switches } from '../../targets/espruino/switches.js'
-import { hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
+import { hasMosquitto } from '../broker/mosquitto.js'
 import { AREAS, hasInterpreter, Interpreter } from './interpreter.js'
+import { Scene, until } from './scene.js'
 
 interface Variant {
   readonly title: string
@@ -63,47 +63,6 @@ function device(url: string, protocol: number, areas: object[] | null, publish: 
     ${publish}`
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 30_000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 30 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-/** A broker, and a client of others that hears what comes from Espruino. */
-class Scene {
-  readonly heard: string[] = []
-  readonly broker: Mosquitto
-  readonly peer: mqtt.MqttClient
-
-  private constructor(broker: Mosquitto, peer: mqtt.MqttClient) {
-    this.broker = broker
-    this.peer = peer
-    peer.on('message', (_, payload) => this.heard.push(String(payload)))
-    peer.on('error', () => {})
-  }
-
-  static async open(): Promise<Scene> {
-    const broker = await Mosquitto.start('persistence true\npersistent_client_expiration 1d')
-    const peer = await mqtt.connectAsync(broker.url, {
-      protocolVersion: 5,
-      clientId: 'watcher',
-      clean: false,
-      properties: { sessionExpiryInterval: 3600 },
-      reconnectPeriod: 50,
-    })
-    const scene = new Scene(broker, peer)
-    await peer.subscribeAsync('from/espruino', { qos: 2 })
-    return scene
-  }
-
-  async close(): Promise<void> {
-    await this.peer.endAsync(true)
-    await this.broker.stop()
-  }
-}
-
 if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')) {
   for (const { title, product, switches, form, protocol } of VARIANTS) {
     describe(`Espruino, ${title}`, () => {
@@ -121,10 +80,9 @@ if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')
       })
 
       it('publishes and receives with QoS 0, 1 and 2', async () => {
-        const { url } = scene.broker
         board.start(
           device(
-            url,
+            scene.url,
             protocol,
             AREAS,
             'setTimeout(function(){for(var q=0;q<3;q++)publish("a"+q,q)},400);',
@@ -150,25 +108,24 @@ if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')
         board.lines.length = 0
       })
 
-      it('loses nothing through an outage, two power cuts and a restart; QoS 2 comes once', async () => {
-        const { broker, heard } = scene
+      it('loses nothing through an outage, power cuts and a restart; QoS 2 comes once', async () => {
+        const { heard, url } = scene
         const publishing = (from: number): string =>
           `var n=${from};setInterval(function(){publish('m'+n,1+(n&1));n++},15);`
-        board.start(device(broker.url, protocol, AREAS, publishing(0)))
+        board.start(device(url, protocol, AREAS, publishing(0)))
         await until('the first messages', () => heard.length >= 10)
-        await broker.end('SIGTERM')
+        scene.cutNetwork()
         await board.until('the outage', (line) => line.startsWith('offline'))
         await board.until('messages kept meanwhile', (line) => line.startsWith('kept m60 '))
         await board.cut()
         const firstLife = board.lines.splice(0)
-        board.start(device(broker.url, protocol, AREAS, publishing(1000)))
+        board.start(device(url, protocol, AREAS, publishing(1000)))
         await board.until('messages of the second life', (line) => line.startsWith('kept m1030 '))
-        await broker.restart()
-        await until('the watcher to be back', () => scene.peer.connected)
+        scene.restoreNetwork()
         await until('messages of the second life', () => heard.includes('m1010'))
         await board.cut()
         const secondLife = board.lines.splice(0)
-        board.start(device(broker.url, protocol, AREAS, ''))
+        board.start(device(url, protocol, AREAS, ''))
         const kept = [...firstLife, ...secondLife]
           .filter((line) => line.startsWith('kept m'))
           .map((line) => line.split(' ')[1])
@@ -201,13 +158,13 @@ if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')
       const board = new Interpreter()
       const built = await buildProduct('holdfast-ram', { protocol: 0, words: true })
       await board.install({ holdfast: built.binary })
-      const { broker, heard } = scene
+      const { heard, url } = scene
       const script = `var n=0;setInterval(function(){if(n<40)publish('m'+n,1+(n&1));n++},15);`
-      board.start(device(broker.url, 5, null, script))
+      board.start(device(url, 5, null, script))
       await until('the first messages', () => heard.length >= 5)
-      await broker.end('SIGTERM')
+      scene.cutNetwork()
       await board.until('all publishes', (line) => line.startsWith('kept m39 '))
-      await broker.restart()
+      scene.restoreNetwork()
       await until('all messages', () => new Set(heard).size === 40)
       await board.remove()
       await scene.close()
