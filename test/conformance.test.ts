@@ -135,7 +135,7 @@ it('each test that the ledger names exists', () => {
   assert.deepEqual(missing, [], '\n' + missing.join('\n'))
 })
 
-it('each line of the ledger has a statement and a test, and the first of a table an identifier', () => {
+it('each line of the ledger has a statement and a test, the first of a table an identifier', () => {
   let last = ''
   for (const { version, id, statement, file, name } of ledger()) {
     if (id !== '') last = version
@@ -145,7 +145,7 @@ it('each line of the ledger has a statement and a test, and the first of a table
 })
 
 for (const [version, count] of Object.entries(COUNTS)) {
-  it(`each statement of ${version} is named once, with a test or as one of the broker alone`, () => {
+  it(`each statement of ${version} is named once, with a test or for the broker`, () => {
     const { client, broker } = idsOf(version)
     const ids = [...client, ...broker]
     for (const id of ids) assert.match(id, ID)

@@ -39,7 +39,7 @@ for (const protocol of VERSIONS) {
         })
       }
 
-      it(`F27: a manual acknowledgement of an earlier connection acknowledges nothing, ${how}`, () => {
+      it(`F27: a manual acknowledgement does not outlive its connection, ${how}`, () => {
         const flash = board()
         const tokens: number[] = []
         const manual = () => ({ protocol, manualAck: new ManualAck() })

@@ -232,7 +232,7 @@ for (const protocol of VERSIONS) {
     }
 
     for (const [how, comesBack] of RETURNS) {
-      it(`F13: Session Present 0 in every state an exchange can be in, and all goes on, ${how}`, () => {
+      it(`F13: Session Present 0 in every state of an exchange, and all goes on, ${how}`, () => {
         const states: [string, (desk: Desk, messageId: number) => void][] = [
           ['sent', () => {}],
           ['PUBREC came', (desk, messageId) => desk.reply({ cmd: 'pubrec', messageId })],
@@ -303,7 +303,7 @@ it('F11: PUBREC with an error returns its place, whatever the session', () => {
 })
 
 for (const [how, comesBack] of RETURNS) {
-  it(`F17: Topic Alias Maximum 10, then 0, then 5: no alias outlives its connection, ${how}`, () => {
+  it(`F17: Topic Alias Maximum 10, 0, then 5: no alias outlives its connection, ${how}`, () => {
     const flash = board()
     const options = () => ({ aliases: new TopicAliases(8, 0), inFlightLimit: 40 })
     let desk = boot(flash, options())
