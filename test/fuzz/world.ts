@@ -120,7 +120,8 @@ export class World {
     }
     this.calm = [4, 8, 11][chance.below(3)]!
     this.spoiltParts = [1, 3, 10, 50][chance.below(4)]!
-    this.title = `protocol ${this.version}, ${this.flash ? 'flash' : 'RAM'}, ${hasLanes ? 3 : 1} lanes`
+    const lanes = hasLanes ? '3 lanes' : 'one lane'
+    this.title = `protocol ${this.version}, ${this.flash ? 'flash' : 'RAM'}, ${lanes}`
     this.boot()
   }
 
