@@ -61,7 +61,7 @@ export function isSubscription(filter: Uint8Array): boolean {
   )
 }
 
-/** True when the filter from `filterAt` on matches the topic, level by level [MQTT-4.7.1]. */
+/** True when the filter from `filterAt` on matches the topic, level by level (section 4.7.1). */
 export function matches(
   filter: Uint8Array,
   filterAt: number,

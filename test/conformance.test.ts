@@ -1,6 +1,10 @@
-/** Reads the ledger conformance.md and looks for each test it names in the source of the tests. */
+/**
+ * Reads the ledger conformance.md: looks for each test it names in the source of the tests, and
+ * for each statement of both specifications in its lists. It knows how many statements appendix B
+ * of each has, and nothing of what they say.
+ */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { it } from 'node:test'
@@ -9,11 +13,18 @@ import ts from 'typescript'
 const folder = process.env.HOLDFAST_TESTS ?? sourceFolder()
 
 interface Line {
-  ids: string
+  /** Of the two: 'MQTT 5' or 'MQTT 3.1.1'. */
+  version: string
+  /** Empty in a line that gives one more test for the statement above it. */
+  id: string
   statement: string
   file: string
   name: string
 }
+
+/** Statements in appendix B of each specification. */
+const COUNTS: Record<string, number> = { 'MQTT 5': 251, 'MQTT 3.1.1': 141 }
+const ID = /^\d\.\d+\.\d+-\d+$/
 
 /** The folder `test` of the source, from where the compiled test runs: dist/test. */
 function sourceFolder(): string {
@@ -22,16 +33,36 @@ function sourceFolder(): string {
   return join(at, 'test')
 }
 
+/** The part of the ledger under this heading of the second order. */
+function part(version: string): string[] {
+  const lines = readFileSync(join(folder, 'conformance.md'), 'utf8').split('\n')
+  const start = lines.indexOf(`## ${version}`)
+  assert.ok(start > 0, `no heading ${version}`)
+  const size = lines.slice(start + 1).findIndex((line) => line.startsWith('## '))
+  return lines.slice(start + 1, size < 0 ? lines.length : start + 1 + size)
+}
+
 function ledger(): Line[] {
-  return readFileSync(join(folder, 'conformance.md'), 'utf8')
-    .split('\n')
-    .filter((line) => /^\| (?!MQTT 5|---)/.test(line))
-    .map((line) => {
-      const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim())
-      assert.equal(cells.length, 7, `not five cells: ${line}`)
-      const [, five, three, statement, file, name] = cells as string[]
-      return { ids: `${five} / ${three}`, statement, file: file.replace(/`/g, ''), name } as Line
-    })
+  return Object.keys(COUNTS).flatMap((version) =>
+    part(version)
+      .filter((line) => /^\| (?!id |---)/.test(line) || /^\|  /.test(line))
+      .map((line) => {
+        const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim())
+        assert.equal(cells.length, 6, `not four cells: ${line}`)
+        const [, id, statement, file, name] = cells as [string, string, string, string, string]
+        return { version, id, statement, file: file.replace(/`/g, ''), name }
+      }),
+  )
+}
+
+/** The identifiers of a version: those with a line, and those that bind a broker alone. */
+function idsOf(version: string): { client: string[]; broker: string[] } {
+  const text = part(version)
+  const start = text.indexOf('### Of the broker alone')
+  assert.ok(start > 0, `${version} has no list of the broker`)
+  const ids = ledger().filter((line) => line.version === version && line.id !== '')
+  const broker = text.slice(start + 1).join(' ')
+  return { client: ids.map(({ id }) => id), broker: broker.split(/\s+/).filter(Boolean) }
 }
 
 interface Title {
@@ -97,24 +128,61 @@ function isWritten(part: string, text: string): boolean {
 
 it('each test that the ledger names exists', () => {
   const lines = ledger()
-  assert.ok(lines.length > 120, `${lines.length} lines`)
+  assert.ok(lines.length > 300, `${lines.length} lines`)
   const missing = lines
-    .filter(({ file }) => file !== '')
     .filter((line) => !exists(line))
-    .map(({ ids, file, name }) => `${ids}: ${file} has no test "${name}"`)
+    .map(({ version, id, file, name }) => `${version}, ${id}: ${file} has no test "${name}"`)
   assert.deepEqual(missing, [], '\n' + missing.join('\n'))
 })
 
-it('each line of the ledger names a statement, and a test or a reason', () => {
-  for (const { ids, statement, name } of ledger()) {
-    assert.match(ids, /^(\d\.[\d.-]+ ?)* \/ (\d\.[\d.-]+ ?)*$/, ids)
-    assert.match(ids, /\d/)
-    assert.ok(statement.length > 3 && name.length > 10, ids)
+it('each line of the ledger has a statement and a test, the first of a table an identifier', () => {
+  let last = ''
+  for (const { version, id, statement, file, name } of ledger()) {
+    if (id !== '') last = version
+    assert.equal(last, version, 'a line without identifier has nothing above it')
+    assert.ok(statement.length > 3 && file.length > 5 && name.length > 10, `${version} ${id}`)
   }
 })
 
+for (const [version, count] of Object.entries(COUNTS)) {
+  it(`each statement of ${version} is named once, with a test or for the broker`, () => {
+    const { client, broker } = idsOf(version)
+    const ids = [...client, ...broker]
+    for (const id of ids) assert.match(id, ID)
+    const twice = ids.filter((id, index) => ids.indexOf(id) !== index)
+    assert.deepEqual(twice, [], 'named twice')
+    assert.equal(ids.length, count)
+    // Appendix B numbers each section from 1 on; MQTT 5 has no 2.2.1-1.
+    const gaps = ids
+      .map((id) => id.replace(/\d+$/, (n) => String(Number(n) - 1)))
+      .filter((id) => !id.endsWith('-0') && !ids.includes(id) && id !== '2.2.1-1')
+    assert.deepEqual(gaps, [], 'missing')
+  })
+}
+
+it('each identifier that a comment or a test cites exists in one of the versions', () => {
+  const known = new Set(
+    Object.keys(COUNTS).flatMap((version) => Object.values(idsOf(version)).flat()),
+  )
+  const root = dirname(folder)
+  const cited: string[] = []
+  let count = 0
+  for (const top of ['src', 'hal', 'targets', 'test', 'docs']) {
+    for (const name of readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })) {
+      if (!/\.(ts|md)$/.test(name)) continue
+      const text = readFileSync(join(root, top, name), 'utf8')
+      for (const [, id] of text.matchAll(/\[?MQTT-(\d[\d.]*(?:-\d+)?)/g)) {
+        count++
+        if (!known.has(id!)) cited.push(`${top}/${name}: MQTT-${id}`)
+      }
+    }
+  }
+  assert.ok(count > 100, `${count} citations`)
+  assert.deepEqual(cited, [])
+})
+
 it('a name that no test has is noticed', () => {
-  const line = { ids: '', statement: '', file: 'codec/malformed' }
+  const line = { version: '', id: '', statement: '', file: 'codec/malformed' }
   assert.ok(exists({ ...line, name: 'refuses PUBLISH to + (version 4; MQTT-3.3.2-2)' }))
   assert.ok(!exists({ ...line, name: 'refuses PUBLISH to the moon (version 4; MQTT-3.3.2-2)' }))
   assert.ok(!exists({ ...line, name: 'refuses nothing at all' }))

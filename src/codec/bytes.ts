@@ -1,5 +1,5 @@
 /**
- * Integers in bytes: big endian [MQTT-1.5.2-1], and the Variable Byte Integer of section 1.5.5.
+ * Integers in bytes: big endian (section 1.5.2), and the Variable Byte Integer of section 1.5.5.
  *
  * The writers do not ask whether there is room: a caller compares sizes first, once. They know
  * nothing of fields or packets.

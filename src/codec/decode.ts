@@ -134,7 +134,7 @@ function decodeProperties(
   return status < 0 ? status : next
 }
 
-/** Returns the offset after it. 0 is no Packet Identifier [MQTT-2.2.1-3]. */
+/** Returns the offset after it. 0 is no Packet Identifier [MQTT-2.2.1-3] [MQTT-2.2.1-4]. */
 function decodePacketId(
   packet: ReceivedPacket,
   bytes: Uint8Array,

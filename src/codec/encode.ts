@@ -86,7 +86,7 @@ export function writeConnect(
   const will = connect.will
   const username = connect.username
   const password = connect.password
-  // [MQTT-3.1.3-8] and [MQTT-3.1.2-22], both of 3.1.1 only.
+  // [MQTT-3.1.3-7] and [MQTT-3.1.2-22], both of 3.1.1 only.
   if (
     version !== V5 &&
     ((connect.clientId === '' && !connect.cleanStart) || (password !== null && username === null))

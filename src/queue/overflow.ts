@@ -116,7 +116,7 @@ export class Overflow implements RoomMaker {
   /**
    * Gives up the oldest sector's messages. An exchange of QoS 2 that has begun is owed its end:
    * its Packet Identifier stays blocked until PUBCOMP, or the broker would take a later message
-   * with the same identifier for a repeat [MQTT-4.3.3-2].
+   * with the same identifier for a repeat [MQTT-4.3.3-10].
    */
   private dropOldest(): boolean {
     const queue = this.queue

@@ -23,7 +23,7 @@ export class Drops implements QueueListener {
   onDropping(number: number, state: number, status: Status): void {
     const lane = this.lane
     const session = this.connection.state
-    // What the broker refused it has ended itself [MQTT-4.3.3-4].
+    // What the broker refused it has ended itself [MQTT-4.3.3-9].
     const mayBeKnown = status !== ERR_REFUSED && (state !== QUEUED || lane.mayHaveBeenSent(number))
     // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
     if (mayBeKnown && session.sessionMayExist && lane.mayBeQos2(number, state)) {

@@ -100,7 +100,7 @@ export class Inbound implements InboundFace {
     message.topicLength = packet.topicLength
     const at = findProperty(bytes, packet.propertiesAt, packet.propertiesEnd, PROPERTY_TOPIC_ALIAS)
     if (at >= 0) {
-      // Without aliases we announce no Topic Alias Maximum: each is too large [MQTT-3.3.2-10].
+      // Without aliases we announce no Topic Alias Maximum: each is too large [MQTT-3.1.2-27].
       const status =
         settings.aliases === null
           ? -REASON_TOPIC_ALIAS_INVALID
@@ -180,7 +180,7 @@ export class Inbound implements InboundFace {
     }
     connection.progressAt = connection.now
     if (packet.reasonCode >= 0x80) {
-      this.refused(lane, number, packet.reasonCode) // [MQTT-4.3.3-4], the exchange has ended
+      this.refused(lane, number, packet.reasonCode) // [MQTT-4.4.0-2], the exchange has ended
       return
     }
     if (!isReleased) {

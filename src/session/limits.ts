@@ -1,8 +1,8 @@
 /**
  * Limits: what the broker of this connection offers. Set by each CONNACK, forgotten with it.
  *
- * The values before a CONNACK are those of a broker that limits nothing [MQTT-3.2.2-21 and the
- * property descriptions of section 3.2.2.3].
+ * The values before a CONNACK are those of a broker that limits nothing: the property descriptions
+ * of section 3.2.2.3.
  */
 import { findProperty, propertyNumber } from '../codec/properties.js'
 import {

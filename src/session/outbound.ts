@@ -214,7 +214,7 @@ export class Outbound {
     const exchanges = connection.exchanges
     let packetId = exchanges.firstDue()
     if (packetId === 0) return true
-    // [MQTT-4.3.3-4]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
+    // [MQTT-4.3.3-6]: from PUBREL on the PUBLISH must never be sent again, also after a reboot.
     for (let index = 0; index < connection.lanes.length; index++) {
       if (connection.lanes[index]!.queue.marks.makeReleasesDurable() !== OK) return false
     }

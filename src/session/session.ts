@@ -281,7 +281,7 @@ export class Session {
     }
   }
 
-  /** We end the connection because of `failure`: MQTT 5 is told the reason [MQTT-4.13.1-1]. */
+  /** We end the connection because of `failure`: MQTT 5 is told the reason (section 4.13.1). */
   private end(): number {
     const connection = this.connection
     const failure = connection.failure

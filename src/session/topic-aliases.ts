@@ -97,7 +97,7 @@ export class TopicAliases implements TopicAliasing {
   }
 
   received(alias: number, message: InboundMessage): Status {
-    if (alias > this.receiveLimit) return -REASON_TOPIC_ALIAS_INVALID // [MQTT-3.3.2-10]
+    if (alias > this.receiveLimit) return -REASON_TOPIC_ALIAS_INVALID // [MQTT-3.3.2-11]
     const known = this.known
     if (message.topicLength > 0) {
       known.set(alias, message.topicBytes, message.topicAt, message.topicLength)

@@ -38,10 +38,11 @@ export async function startBroker(wantedPort = 0): Promise<EmbeddedBroker> {
 }
 
 /**
- * Makes Session Present true for every session that is kept [MQTT-3.2.2-2]. Aedes 1.2 says 0 to a
- * client without subscriptions and yet keeps its QoS 2 identifiers; the client believes it, begins
- * anew with an identifier that aedes still holds, and the message is taken for a repeat and lost.
- * A subscription to a topic that nobody publishes to is what aedes needs to tell the truth.
+ * Makes Session Present true for every session that is kept: [MQTT-3.2.2-2] of 3.1.1. Aedes 1.2
+ * says 0 to a client without subscriptions and yet keeps its QoS 2 identifiers; the client
+ * believes it, begins anew with an identifier that aedes still holds, and the message is taken for
+ * a repeat and lost. A subscription to a topic that nobody publishes to is what aedes needs to
+ * tell the truth.
  */
 function reportSessions(aedes: Aedes): void {
   const known = new Set<string>()

@@ -131,7 +131,7 @@ test('an encoder refuses what the specification forbids to send', () => {
   const write = (changes: Partial<typeof connect>, version: number): number =>
     writeConnect(target, 0, { ...connect, ...changes }, version)
 
-  assert.equal(write({ clientId: '', cleanStart: false }, V311), -0x82) // [MQTT-3.1.3-8]
+  assert.equal(write({ clientId: '', cleanStart: false }, V311), -0x82) // [MQTT-3.1.3-7]
   assert.equal(write({ password: new Uint8Array(1) }, V311), -0x82) // [MQTT-3.1.2-22]
   assert(write({ password: new Uint8Array(1) }, V5) > 0)
   assert.equal(write({ keepAliveSeconds: 65536 }, V5), -0x81)

@@ -18,7 +18,7 @@ const BOOLEANS = [
 ]
 
 /** Plain objects, bytes as hexadecimal text. */
-function plain(value: any): any {
+export function plain(value: any): any {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (Array.isArray(value)) return value.map(plain)
   if (value !== null && typeof value === 'object') {

@@ -5,6 +5,7 @@
  */
 import mqttPacket from 'mqtt-packet'
 import type { Random } from '../../hal/memory/index.js'
+import { readPublished } from '../codec/published.js'
 
 export interface Template {
   bytes: Uint8Array
@@ -71,7 +72,23 @@ export function corpusOf(version: number): Template[] {
       { cmd: 'auth', reasonCode: 0x18, properties: { authenticationMethod: 'm' } },
     )
   }
-  return packets.map((packet) => template(packet, version))
+  return [...packets.map((packet) => template(packet, version)), ...publishedOf(version)]
+}
+
+/** The packets of mqtt-packet's own test suite, good and bad, that a broker may send or try to. */
+function publishedOf(version: number): Template[] {
+  const seen = new Set<string>()
+  const templates: Template[] = []
+  for (const { bytes, version: its } of readPublished().reads) {
+    const text = Buffer.from(bytes).toString('hex')
+    const isCommon = its === version || (its !== 5 && version !== 5)
+    if (!isCommon || bytes.length === 0 || bytes.length > 300 || seen.has(text)) continue
+    seen.add(text)
+    // PUBACK to PUBCOMP, SUBACK and UNSUBACK have the identifier behind the header.
+    const hasId = [4, 5, 6, 7, 9, 11].includes(bytes[0]! >> 4) && bytes.length >= 4
+    templates.push({ bytes: Uint8Array.from(bytes), idAt: hasId ? 2 : 0 })
+  }
+  return templates
 }
 
 export function connacksOf(version: number): Template[] {

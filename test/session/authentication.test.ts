@@ -64,6 +64,7 @@ describe('authentication while connecting', () => {
       assert.equal(answer.reasonCode, 0x18)
       assert.equal(answer.properties!.authenticationMethod, 'ECHO-1')
       assert.equal(dataOf(answer), challenge === 'nothing' ? '-' : `re: ${challenge}`)
+      assert.equal(Object.keys(answer.properties!).length, challenge === 'nothing' ? 1 : 2)
     }
     desk.reply({ cmd: 'connack', reasonCode: 0, sessionPresent: false, ...accepted('bye') })
     assert.ok(desk.client.isConnected)

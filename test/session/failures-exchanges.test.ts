@@ -275,23 +275,23 @@ for (const protocol of VERSIONS) {
         desk.reconnect({ sessionPresent: true })
       }
     })
+
+    it('F6: numbers restored from flash keep their identifiers, and new ones differ', () => {
+      const flash: NorFlash = board()
+      const first = boot(flash, { protocol, inFlightLimit: 64 })
+      first.connect()
+      for (let n = 0; n < 30; n++) first.client.publish('t', `${n}`, { qos: 1 })
+      const sent = first.sent().map(({ payload, messageId }) => [String(payload), messageId])
+      const desk = boot(flash, { protocol, inFlightLimit: 64 })
+      for (let n = 30; n < 50; n++) desk.client.publish('t', `${n}`, { qos: 1 })
+      desk.connect({ sessionPresent: true })
+      const again = desk.sent()
+      assert.deepEqual(
+        again.slice(0, 30).map(({ payload, messageId }) => [String(payload), messageId]),
+        sent,
+      )
+      assert.equal(new Set(again.map(({ messageId }) => messageId)).size, 50)
+      assert.equal(textsOf(again).length, 50)
+    })
   })
 }
-
-it('F6: numbers restored from flash keep their identifiers, and new ones differ', () => {
-  const flash: NorFlash = board()
-  const first = boot(flash, { inFlightLimit: 64 })
-  first.connect()
-  for (let n = 0; n < 30; n++) first.client.publish('t', `${n}`, { qos: 1 })
-  const sent = first.sent().map(({ payload, messageId }) => [String(payload), messageId])
-  const desk = boot(flash, { inFlightLimit: 64 })
-  for (let n = 30; n < 50; n++) desk.client.publish('t', `${n}`, { qos: 1 })
-  desk.connect({ sessionPresent: true })
-  const again = desk.sent()
-  assert.deepEqual(
-    again.slice(0, 30).map(({ payload, messageId }) => [String(payload), messageId]),
-    sent,
-  )
-  assert.equal(new Set(again.map(({ messageId }) => messageId)).size, 50)
-  assert.equal(textsOf(again).length, 50)
-})

@@ -25,6 +25,7 @@ const FORBIDDEN: [name: string, version: number, bytes: string, reason: number][
   ['a topic that is no UTF-8', 0, '30 05 00 01 ff 00 00', 0x81],
   ['SUBACK nobody waits for', 4, '90 03 00 01 00', 0x82],
   ['SUBACK nobody waits for', 5, '90 04 00 01 00 00', 0x82],
+  ['UNSUBACK nobody waits for', 4, 'b0 02 00 01', 0x82],
   ['UNSUBACK nobody waits for', 5, 'b0 04 00 01 00 00', 0x82],
   ['a Topic Alias we did not offer', 5, '30 07 00 01 61 03 23 00 01', 0x94],
   ['a Topic Alias of 0', 5, '30 07 00 01 61 03 23 00 00', 0x94],
@@ -83,7 +84,9 @@ for (const protocol of VERSIONS) {
     }
 
     it('anything but CONNACK first is a protocol error', () => {
-      for (const packet of [message(1, 1, 'x'), { cmd: 'pubrel', messageId: 1 }]) {
+      const disconnect = { cmd: 'disconnect', reasonCode: 0x89 }
+      const early = protocol === 5 ? [disconnect] : []
+      for (const packet of [message(1, 1, 'x'), { cmd: 'pubrel', messageId: 1 }, ...early]) {
         const desk = greeting({ protocol, ...kept })
         desk.reply(packet)
         assert.equal(desk.transport.state, 0)
@@ -99,6 +102,16 @@ for (const protocol of VERSIONS) {
       assert.equal(desk.reconnect({ sessionPresent: true }).clean, true)
       assert.equal(desk.client.isConnected, false)
       assert.equal(desk.client.stats.queued, 1)
+    })
+
+    it('a refused CONNACK is not answered with DISCONNECT, and the queue waits', () => {
+      const desk = greeting({ protocol, ...kept })
+      desk.client.publish('t', 'x', { qos: 1 })
+      desk.reply(connackPacket(protocol, { reasonCode: protocol === 5 ? 0x88 : 3 }))
+      assert.deepEqual(desk.sent(), [])
+      assert.equal(desk.transport.state, 0)
+      assert.equal(desk.client.stats.queued, 1)
+      assert.deepEqual(textsOf(desk.sent()), [])
     })
 
     it('a flood is read in bounded steps', () => {
@@ -254,13 +267,4 @@ it('Maximum Packet Size holds for SUBSCRIBE too', () => {
     desk.reply({ cmd: 'suback', messageId, granted: subscriptions!.map(() => 0) })
   }
   assert.equal(desk.of('session.subscribed').length, 6)
-})
-
-it('a refused CONNACK is not answered with DISCONNECT, and the queue waits', () => {
-  const desk = greeting({ ...kept })
-  desk.client.publish('t', 'x', { qos: 1 })
-  desk.reply(connackPacket(5, { reasonCode: 0x88 }))
-  assert.deepEqual(desk.sent(), [])
-  assert.equal(desk.client.stats.queued, 1)
-  assert.deepEqual(textsOf(desk.sent()), [])
 })

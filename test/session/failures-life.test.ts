@@ -135,7 +135,7 @@ for (const protocol of VERSIONS) {
     it('F24: after a cut in any write or erase the store opens and takes messages', () => {
       const tears: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
       for (const tear of tears) {
-        for (let operation = 1, isCut = true; isCut; operation += 3) {
+        for (let operation = 1, isCut = true; isCut; operation++) {
           const flash = board(8 * 1024)
           flash.cutAt(operation, tear, operation)
           isCut = false

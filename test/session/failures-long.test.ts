@@ -4,6 +4,8 @@ import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
+import { ManualAck } from '../../src/session/manual-ack.js'
+import { ERR_STALE, OK } from '../../src/status.js'
 import { FlashStore } from '../../src/storage.js'
 import { bytesOf, connackPacket, Desk, words } from './desk.js'
 import { board, boot, comeBack, kept, message, openCount, textsOf } from './failures-rig.js'
@@ -36,6 +38,34 @@ for (const protocol of VERSIONS) {
           assert.equal(desk.received[0]!.text, 'another')
         })
       }
+
+      it(`F27: a manual acknowledgement does not outlive its connection, ${how}`, () => {
+        const flash = board()
+        const tokens: number[] = []
+        const manual = () => ({ protocol, manualAck: new ManualAck() })
+        const listen = (desk: Desk) => {
+          desk.client.on('message.received', ({ message }) => tokens.push(message!.acknowledgement))
+          return desk
+        }
+        const first = listen(boot(flash, manual()))
+        first.connect()
+        first.reply(message(1, 7, 'one'), message(2, 8, 'two'))
+        const desk = comesBack(first, flash, manual())
+        if (desk !== first) listen(desk)
+        comeBack(desk)
+        // The broker gives the identifiers to other messages, as it may after a lost PUBACK.
+        desk.reply(message(1, 7, 'another'), message(2, 8, 'yet another'))
+        assert.equal(tokens.length, 4)
+        for (const token of tokens.slice(0, 2)) {
+          // A token is good for its client alone; after a reboot it may be that of a new message.
+          if (!tokens.slice(2).includes(token)) {
+            assert.equal(desk.client.acknowledge(token), ERR_STALE)
+          }
+        }
+        assert.deepEqual(desk.sent(), [])
+        for (const token of tokens.slice(2)) assert.equal(desk.client.acknowledge(token), OK)
+        assert.deepEqual(words(desk.sent()), ['puback 7', 'pubrec 8'])
+      })
 
       it(`F28: the connection closes between any two events, and the work goes on, ${how}`, () => {
         withSeed(FILE, (chance) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ERR_ARGUMENT } from '../../src/index.js'
 import { Desk, words } from './desk.js'
-import { comeBack, kept, message, VERSIONS } from './failures-rig.js'
+import { board, boot, comeBack, kept, message, VERSIONS } from './failures-rig.js'
 
 const publishOf = (desk: Desk, options: object) => desk.client.publish('t', 'x', options)
 
@@ -119,6 +119,47 @@ for (const protocol of VERSIONS) {
       assert.equal(desk.received.length, 0)
     })
 
+    it('a broker that never answers SUBSCRIBE or UNSUBSCRIBE holds nothing up', () => {
+      const desk = new Desk({ protocol, ...kept })
+      desk.connect()
+      for (const [ask, cmd] of [
+        [() => desk.client.subscribe('x'), 'subscribe'],
+        [() => desk.client.unsubscribe('x'), 'unsubscribe'],
+      ] as const) {
+        ask()
+        publishOf(desk, { qos: 1 })
+        const packets = desk.sent()
+        assert.ok(packets.length > 0 && packets.every((one) => [cmd, 'publish'].includes(one.cmd)))
+        const publish = packets.find((packet) => packet.cmd === 'publish')
+        desk.reply({ cmd: 'puback', messageId: publish!.messageId })
+      }
+      assert.equal(desk.of('message.acked').length, 2)
+    })
+
+    it('a filter is UTF-8 of 1 to 65,535 bytes, # stands last and + alone', () => {
+      const { client } = new Desk({ protocol })
+      const bad = ['', '\ud800', 'a\0', 'a#', '#/a', 'a/#/b', '##', 'a+', '+a/b', 'a/b+/c']
+      for (const filter of [...bad, 'x'.repeat(65536)]) {
+        assert.throws(() => client.subscribe(filter), /filter/, filter.slice(0, 9))
+        assert.equal(client.unsubscribe(filter), false, 'only what was asked for is given up')
+      }
+      for (const filter of ['#', '+', '/', 'a/#', '+/a/+', '$SYS/#']) client.subscribe(filter)
+    })
+
+    it('what is no UTF-8 never enters CONNECT', () => {
+      const bad = '\ud800'
+      for (const [option, name] of [
+        [{ clientId: bad }, /clientId/],
+        [{ username: bad }, /username/],
+        [{ will: { topic: bad, payload: '' } }, /will\.topic/],
+        [{ clientId: 'a\0' }, /clientId/],
+        [{ username: 'a\0' }, /username/],
+        [{ will: { topic: 'a\0', payload: '' } }, /will\.topic/],
+      ] as const) {
+        assert.throws(() => new Desk({ protocol, ...option }), name)
+      }
+    })
+
     it('a shared subscription has a name without wildcards and a filter behind it', () => {
       const desk = new Desk({ protocol })
       for (const filter of ['$share//x', '$share/g', '$share/g/', '$share/+/x', '$share/#/x']) {
@@ -169,4 +210,80 @@ it('an alias is remembered from no connection: each one that arrives is refused'
   desk.reply({ ...message(0, 0, 'x'), topic: '', properties: { topicAlias: 1 } })
   assert.equal(desk.sentOne().reasonCode, 0x94)
   assert.equal(desk.received.length, 0)
+})
+
+/** The packets in these bytes, each as an array; all of them are shorter than 128 bytes. */
+function split(bytes: Uint8Array): number[][] {
+  const packets: number[][] = []
+  for (let at = 0; at < bytes.length; at += 2 + bytes[at + 1]!) {
+    packets.push([...bytes.subarray(at, at + 2 + bytes[at + 1]!)])
+  }
+  return packets
+}
+
+it('acknowledgements and DISCONNECT have no property, so they fit the smallest packet', () => {
+  const desk = new Desk({ ...kept })
+  desk.connect({ properties: { maximumPacketSize: 8 } })
+  publishOf(desk, { qos: 2 })
+  desk.client.publish('t', '', { qos: 2 })
+  const [publish] = desk.sent().filter(({ cmd }) => cmd === 'publish')
+  desk.reply({ cmd: 'pubrec', messageId: publish!.messageId })
+  desk.reply(message(1, 5, 'x'), message(2, 6, 'y'), { cmd: 'pubrel', messageId: 6 })
+  desk.reply({ cmd: 'pubrel', messageId: 77 }, { cmd: 'pubrec', messageId: 78 })
+  desk.transport.deliver(Uint8Array.of(0, 0))
+  desk.poll()
+  const packets = split(desk.transport.takeSent())
+  const types = packets.map(([first]) => first! >> 4)
+  for (const type of [4, 5, 6, 7, 14]) assert.ok(types.includes(type), `no packet ${type}`)
+  for (const packet of packets) {
+    // The identifier and a Reason Code, or the Reason Code alone: no Property Length behind.
+    assert.ok(packet.length <= (packet[0]! >> 4 === 14 ? 3 : 5), packet.join(' '))
+  }
+})
+
+it('no PUBREC of ours has an error: a message is taken, or the connection ends', () => {
+  let calls = 0
+  const harm: [string, (desk: Desk) => void][] = [
+    ['nothing', () => undefined],
+    ['storage', (desk) => (desk.client['queues'][0]!.state.save = () => -5001)],
+    [
+      'a handler',
+      (desk) =>
+        desk.client.on('message.received', () => {
+          if (++calls % 2 === 1) throw new Error('harm')
+        }),
+    ],
+  ]
+  for (const [what, harms] of harm) {
+    const desk = boot(board(), { receiveMaximum: 2 })
+    desk.connect()
+    harms(desk)
+    for (let id = 5; id < 8 && desk.client.isConnected; id++) {
+      try {
+        desk.reply(message(2, id, 'x'))
+      } catch (error) {
+        assert.equal((error as Error).message, 'harm')
+      }
+    }
+    const sent = desk.sent()
+    const codes = sent.filter(({ cmd }) => cmd === 'pubrec').map(({ reasonCode }) => reasonCode)
+    assert.deepEqual(codes, what === 'storage' ? [] : [0, 0], what)
+    assert.equal(sent.at(-1)!.cmd, 'disconnect', what)
+  }
+})
+
+it('a message that expires between PUBLISH and PUBREL is acknowledged to its end', () => {
+  const desk = new Desk({ ...kept })
+  desk.connect()
+  desk.reply({ ...message(2, 9, 'x'), properties: { messageExpiryInterval: 1 } })
+  for (let minutes = 0; minutes < 5; minutes++) {
+    desk.after(20000)
+    desk.reply({ cmd: 'pingresp' })
+  }
+  comeBack(desk)
+  desk.reply({ ...message(2, 9, 'x', true), properties: { messageExpiryInterval: 1 } })
+  desk.reply({ cmd: 'pubrel', messageId: 9 })
+  const sent = words(desk.sent()).filter((word) => word !== 'pingreq')
+  assert.deepEqual(sent, ['pubrec 9', 'pubcomp 9'])
+  assert.equal(desk.received.length, 1)
 })

@@ -116,9 +116,9 @@ export class Monitor implements Tap {
 
   private onSent(packet: WirePacket): void {
     const { type, packetId } = packet
-    if (this.isLeaving) violate('a packet after DISCONNECT [MQTT-3.14.4-2]')
+    if (this.isLeaving) violate('a packet after DISCONNECT [MQTT-3.14.4-1]')
     if ((type === wire.CONNECT) !== (this.sentPackets === 0)) {
-      violate('CONNECT is not the first packet, or not the only one [MQTT-3.1.0-1]')
+      violate('CONNECT is not the first packet, or not the only one [MQTT-3.1.0-1] [MQTT-3.1.0-2]')
     }
     if (type === wire.DISCONNECT) {
       this.isLeaving = true
@@ -162,7 +162,7 @@ export class Monitor implements Tap {
       violate(`identifier ${packetId} names ${named} and ${message.seq} [MQTT-2.2.1-3]`)
     }
     this.live.set(packetId, message.seq)
-    if (this.released.has(packetId)) violate(`${name} again after PUBREL [MQTT-4.3.3-4]`)
+    if (this.released.has(packetId)) violate(`${name} again after PUBREL [MQTT-4.3.3-6]`)
     // DUP: set where the session has seen the PUBLISH before, never where it cannot have.
     const isRepeat = this.isPresent && message.writtenIn === this.session
     if (isRepeat && !dup) violate(`${name} is repeated without DUP [MQTT-3.3.1-1]`)
