@@ -20,6 +20,12 @@ import { FakeFlash } from './fake-flash.js'
 import { fakeNet } from './fake-net.js'
 import { Scene, until } from './scene.js'
 
+/** A token of JavaScript, longest first. */
+const TOKEN = new RegExp(
+  String.raw`^(?:[\w$.]*[\w$]|>>>=|===|!==|>>>` +
+    String.raw`|<<=|>>=|==|!=|<=|>=|<<|>>|\+\+|--|&&|\|\||\?\?|=>|[-+*/%&|^]=|[^])`,
+)
+
 const BASE = 0x310000
 const SIZE = 65536
 const AREAS = [{ addr: BASE, length: SIZE }]
@@ -142,7 +148,7 @@ if (hasMosquitto('the bundles for Espruino on Node')) {
         await until('the end', () => life.client.isStopped)
       })
 
-      it('loses nothing through outage, broker restart, and a power cut where it has storage', async () => {
+      it('loses nothing through outage, restart, and a power cut with storage', async () => {
         const { heard, url } = scene
         const flash = product === 'holdfast' ? chip().nor : null
         const options = { broker: url, protocol, clientId: 'outage' }
@@ -320,10 +326,7 @@ function expand(code: string): string {
       at += quoted[0].length - 1
     } else {
       const rest = code.slice(at, at + 40)
-      const token =
-        /^(?:[\w$.]*[\w$]|>>>=|===|!==|>>>|<<=|>>=|==|!=|<=|>=|<<|>>|\+\+|--|&&|\|\||\?\?|=>|[-+*/%&|^]=|[^])/.exec(
-          rest,
-        )!
+      const token = TOKEN.exec(rest)!
       if (!/^\s$/.test(token[0]))
         parts.push(...token[0].split(/(\.)/).filter((part) => part !== ''))
       at += token[0].length - 1

@@ -108,7 +108,7 @@ if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')
         board.lines.length = 0
       })
 
-      it('loses nothing through an outage, power cuts and a restart; QoS 2 comes once', async () => {
+      it('loses nothing in an outage, power cuts, a restart; QoS 2 comes once', async () => {
         const { heard, url } = scene
         const publishing = (from: number): string =>
           `var n=${from};setInterval(function(){publish('m'+n,1+(n&1));n++},15);`
