@@ -19,6 +19,7 @@ import { readSalt } from './record-context.js'
 import type { FlashRing } from './flash-ring.js'
 import type { FlashWriter } from './flash-writer.js'
 import { HEADER_VALID } from './flash-sector.js'
+import { WINDOW_BYTES } from './exchange-window.js'
 import type { Fragments } from './outgoing-log.js'
 import type { SectorScan } from './sector-scan.js'
 
@@ -80,8 +81,10 @@ export class FlashFragments implements Fragments {
     const region = this.region
     const sectorSize = region.sectorSize
     const overhead = region.recordSize(FRAGMENT_HEAD + region.growth) + region.storage.writeSize
-    // Behind header, boot salt, time and a MARK; what is left of a sector takes a short fragment.
-    const room = sectorSize - region.headerSize - 3 * region.contextSize - LEAST_FRAGMENT - overhead
+    // Behind header, CONTEXT and a MARK; what is left of a sector takes a short fragment.
+    const mark = region.recordSize(WINDOW_BYTES + region.growth)
+    const taken = region.headerSize + region.contextSize + mark
+    const room = sectorSize - taken - LEAST_FRAGMENT - overhead
     const count = Math.ceil(room / (this.capacity + overhead))
     return (1 + Math.ceil(length / (room - count * overhead))) * sectorSize
   }
