@@ -40,14 +40,8 @@ export function outputFolder(): string {
   return path.join(projectFolder(), 'dist/espruino')
 }
 
-function switchesOf(args: string[]): Switches {
-  const { values } = parseArgs({
-    args,
-    options: {
-      protocol: { type: 'string', default: '0' },
-      'no-words': { type: 'boolean', default: false },
-    },
-  })
+/** The two switches of the command line. */
+export function switchesOf(values: { protocol: string; 'no-words': boolean }): Switches {
   const versions: Record<string, 0 | 4 | 5> = { 0: 0, 4: 4, '3.1.1': 4, 5: 5 }
   const protocol = versions[values.protocol]
   if (protocol === undefined) {
@@ -57,7 +51,14 @@ function switchesOf(args: string[]): Switches {
 }
 
 export async function main(args: string[]): Promise<void> {
-  const switches = switchesOf(args)
+  const { values } = parseArgs({
+    args,
+    options: {
+      protocol: { type: 'string', default: '0' },
+      'no-words': { type: 'boolean', default: false },
+    },
+  })
+  const switches = switchesOf(values)
   fs.mkdirSync(outputFolder(), { recursive: true })
   console.log('bytes'.padStart(42) + 'on flash'.padStart(10) + 'tokens'.padStart(10))
   for (const product of PRODUCTS) {

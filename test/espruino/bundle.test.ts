@@ -4,6 +4,7 @@
  */
 import { killHandlers } from './fake-globals.js'
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,8 @@ import { after, before, describe, it } from 'node:test'
 import { NorFlash } from '../../hal/memory/index.js'
 import type { NetModule } from '../../hal/espruino/index.js'
 import type { MqttClient } from '../../src/index.js'
-import { buildProduct, PRODUCTS, type Built, type Product } from '../../targets/espruino/build.js'
+import { buildProduct, outputFolder, PRODUCTS } from '../../targets/espruino/build.js'
+import type { Built, Product } from '../../targets/espruino/build.js'
 import { bundle, PLAIN } from '../../targets/espruino/bundle.js'
 import type { Switches } from '../../targets/espruino/switches.js'
 import { BUDGETS, espruinoSizes } from '../bench/size.js'
@@ -191,6 +193,31 @@ if (hasMosquitto('the bundles for Espruino on Node')) {
     })
   }
 
+  it('the example of the documentation publishes and receives', async () => {
+    const scene = await Scene.open()
+    const root = join(outputFolder(), '../..')
+    const guide = fs.readFileSync(join(root, 'docs/BOARDS.md'), 'utf8')
+    const [, example] = /```js\n([^]*?)```/.exec(guide)!
+    const { text } = await built('holdfast', PLAIN)
+    const module = load(text, fakeNet(), chip())
+    const printed: string[] = []
+    const started = new Function('require', 'print', example + '\nreturn client')(
+      () => ({
+        create: (options: object) => module.create({ ...options, broker: scene.url }),
+      }),
+      (...words: unknown[]) => printed.push(words.join(' ')),
+    ) as MqttClient
+    await until('PUBACK', () => printed.includes('the broker has 1'))
+    const topic = 'greenhouse/7/interval'
+    await until('the subscription', () => {
+      scene.peer.publish(topic, '500')
+      return printed.includes(topic + ' 500')
+    })
+    started.stop()
+    await until('the end', () => started.isStopped)
+    await scene.close()
+  })
+
   it('`kill` makes acknowledgements durable: nothing is sent again after a reset', async () => {
     const { text } = await built('holdfast', PLAIN)
     const scene = await Scene.open()
@@ -212,6 +239,19 @@ if (hasMosquitto('the bundles for Espruino on Node')) {
 }
 
 describe('what the build for Espruino gives', () => {
+  it('is what `npm run build:espruino` writes, and its table says so', async () => {
+    const program = join(outputFolder(), '../targets/espruino/build.js')
+    const options = ['--no-words', '--protocol', '5']
+    const run = spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
+    assert.equal(run.status, 0, run.stderr)
+    for (const product of ['holdfast', 'holdfast-ram'] as const) {
+      const { text, binary, tokens } = await built(product, { protocol: 5, words: false })
+      assert.equal(fs.readFileSync(join(outputFolder(), product + '.js'), 'utf8'), text)
+      assert.equal(fs.readFileSync(join(outputFolder(), product + '.bin'), 'latin1'), binary)
+      assert.match(run.stdout, new RegExp(`${text.length} +${binary.length} +${tokens}\\n`))
+    }
+  })
+
   it('stays within its budgets', async () => {
     const sizes = await espruinoSizes()
     for (const [name, size] of Object.entries(sizes)) {
@@ -298,6 +338,12 @@ const WORDS: Record<number, string> = Object.fromEntries(
   )
     .split(' ')
     .map((word, index) => [138 + index, ` ${word} `]),
+)
+
+const LONG_OPERATORS =
+  '>>>= === !== >>> <<= >>= == != <= >= << >> ++ -- && || ?? => -= += *= /= %= &= |= ^='.split(' ')
+const PLAIN_TOKEN = new RegExp(
+  `^(?:[\\w$.]*[\\w$]|${LONG_OPERATORS.map((text) => text.replace(/\W/g, '\\$&')).join('|')}|[^])`,
 )
 
 /** The text that tokens stand for, every token between single spaces. */
