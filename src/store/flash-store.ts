@@ -15,9 +15,9 @@ import {
 import { ExchangeWindow, isBefore } from './exchange-window.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
-import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
 import { GroupLog } from './group-log.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
+import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
 import type { LaneState } from './session-state.js'
 import type { GroupControl, OutgoingLog } from './outgoing-log.js'
 import { SessionStore } from './session-store.js'
@@ -140,8 +140,12 @@ export class FlashStore implements Storage {
     const spaces = lanes ?? oneLane()
     const layout = this.layOut(spaces)
     const failedReads = this.failedReads
-    const kind = sectors.inspect()
+    let kind = sectors.inspect()
     if (kind === HEADER_FORMAT) return ERR_FORMAT
+    if (sectors.isForgotten) {
+      if (this.wipe() < 0) return ERR_STORAGE
+      kind = sectors.inspect()
+    }
     let status = kind === HEADER_VALID ? state.load() : ERR_FOREIGN
     if (this.failedReads !== failedReads) return ERR_STORAGE
     if (status === ERR_HOOK || status === ERR_KEY) return status
@@ -283,6 +287,45 @@ export class FlashStore implements Storage {
       const start = end % step === 0 ? end - step : end - (end % step)
       const status = flash.erase(start, end - start)
       if (status < 0) return status
+      end = start
+    }
+    return OK
+  }
+
+  /**
+   * Gives up identity, session and messages for good, as before a device changes hands: nothing of
+   * them is left on the flash. A power loss leaves the store as it was or given up: then the next
+   * `mount` or `forget` goes on. What is no store of this format is refused and left alone.
+   * ERR_STORAGE: not all could be erased; it is given up all the same.
+   */
+  forget(): Status {
+    if (this.isMounted) return ERR_BUSY
+    const state = this.state
+    const sectors = state.sectors
+    const failedReads = this.failedReads
+    const kind = sectors.inspect()
+    if (kind === HEADER_FORMAT) return ERR_FORMAT
+    if (kind === HEADER_VALID) {
+      // Where the state stands; whether it can be read does not matter.
+      if (!sectors.isForgotten) sectors.findState()
+    } else {
+      const status = this.adopt()
+      if (status < 0) return status
+    }
+    return this.failedReads === failedReads ? this.wipe() : ERR_STORAGE
+  }
+
+  /** Erases everything, at last the header that says that the store is given up. */
+  private wipe(): Status {
+    const flash = this.flash
+    const size = flash.eraseSize
+    const step = flash.eraseBlockSize
+    const status = this.state.sectors.forget()
+    if (status < 0) return status
+    for (let end = flash.capacity; end > 0;) {
+      let start = end % step === 0 ? end - step : end - (end % step)
+      if (start < size && end > size) start = size
+      if (flash.erase(start, end - start) < 0) return ERR_STORAGE
       end = start
     }
     return OK

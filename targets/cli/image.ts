@@ -57,14 +57,14 @@ export function readImage(file: Uint8Array, given: Geometry = {}): Image {
   if (bytes.length % eraseSize !== 0) {
     const rest = bytes.length % eraseSize
     throw new NoImage(
-      `${bytes.length} bytes are no whole number of ${eraseSize}-byte sectors (${rest} are left ` +
-        'over): the image is truncated, or give --erase-size',
+      `${bytes.length} bytes are no whole number of ${eraseSize}-byte sectors ` +
+        `(${rest} are left over): the image is truncated, or give --erase-size`,
     )
   }
   if (bytes.length / eraseSize < LEAST_SECTORS) {
     throw new NoImage(
-      `${bytes.length} bytes are ${bytes.length / eraseSize} sectors of ${eraseSize}; a store has ` +
-        `${LEAST_SECTORS} at least: the image is truncated, or give --erase-size`,
+      `${bytes.length} bytes are ${bytes.length / eraseSize} sectors of ${eraseSize}; ` +
+        `a store has ${LEAST_SECTORS} at least: the image is truncated, or give --erase-size`,
     )
   }
   const sectorAt = (index: number) => bytes.subarray(index * eraseSize, (index + 1) * eraseSize)
@@ -131,6 +131,9 @@ function findStoreId(headers: Header[]): number | null {
     const newest = session.reduce((a, b) =>
       ((a.header.sequence - b.header.sequence) | 0) < 0 ? b : a,
     )
+    if (newest.header.isForgotten) {
+      throw new NoImage('a store that was given up (forget): the next mount erases what is left')
+    }
     return newest.header.storeId
   }
   const lane = own.find(({ header, index }) => header.region > 0 && index >= 2)

@@ -1,4 +1,7 @@
-/** The body of a MESSAGE record: docs/FLASH-FORMAT.md, section 4.1. Knows nothing of topics told elsewhere. */
+/**
+ * The body of a MESSAGE record: docs/FLASH-FORMAT.md, section 4.1. Knows nothing of topics that
+ * other records tell.
+ */
 import { uint16, uint32 } from './sector.js'
 
 export interface Body {

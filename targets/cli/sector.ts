@@ -27,6 +27,8 @@ export interface Header {
   readonly format: number
   readonly region: number
   readonly markFollows: boolean
+  /** The store was given up. */
+  readonly isForgotten: boolean
   readonly storeId: number
   readonly sequence: number
   readonly firstNumber: number
@@ -91,6 +93,7 @@ export function readHeader(sector: Uint8Array): Header {
     format: bytes[2]!,
     region: bytes[3]! & 15,
     markFollows: (bytes[3]! & 16) !== 0,
+    isForgotten: (bytes[3]! & 32) !== 0,
     storeId: uint32(bytes, 4),
     sequence: uint32(bytes, 8),
     firstNumber: uint32(bytes, 12),

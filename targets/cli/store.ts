@@ -1,4 +1,7 @@
-/** A whole store in an image: session and lanes. The one thing the command line and its tests read. */
+/**
+ * A whole store in an image: session and lanes. The one thing that the command line and its tests
+ * read.
+ */
 import { type Geometry, type Image, readImage } from './image.js'
 import { type Lane, type LanePlace, readLane } from './lane.js'
 import { type SessionFound, readSession } from './session.js'

@@ -43,7 +43,8 @@ function sessionLines({ session }: View): string[] {
     `  client "${clientId}", owner ${hex32(owner)}`,
   ]
   brokers.forEach((one, index) => {
-    const ids = `inbound QoS 2: ${one.inbound.join(' ') || 'none'}, owed PUBREL: ${one.owed.join(' ') || 'none'}`
+    const list = (ids: number[]) => ids.join(' ') || 'none'
+    const ids = `inbound QoS 2: ${list(one.inbound)}, owed PUBREL: ${list(one.owed)}`
     const state = one.mayExist ? 'a session may exist' : 'no session'
     lines.push(`  broker ${one.broker}${index === home ? ' (home)' : ''}: ${state}; ${ids}`)
   })
@@ -83,7 +84,8 @@ function messageLine(message: MessageView): string {
   const { packet } = message
   if (!('topic' in packet)) return `${head}: PUBREL ${packetId}`
   const payload = Buffer.from(packet.payload!, 'base64')
-  const flags = `QoS ${packet.qos}${packet.retain ? ' retain' : ''}${state === 'sent' ? ' sent' : ''}`
+  const retain = packet.retain ? ' retain' : ''
+  const flags = `QoS ${packet.qos}${retain}${state === 'sent' ? ' sent' : ''}`
   const id = packetId > 0 ? ` id ${packetId}` : ''
   const properties =
     packet.properties && Object.keys(packet.properties).length > 0
@@ -115,8 +117,8 @@ function sectorLines(sector: SectorView): string[] {
     sector.isRepaired ? ', header repaired' : '',
   ]
   const lines = [
-    `sector ${sector.index}: ${kind}, sequence ${sequence}, first number ${firstNumber}, base ${base}, ` +
-      `${number(used!)} bytes used${marks.join('')}`,
+    `sector ${sector.index}: ${kind}, sequence ${sequence}, first number ${firstNumber}, ` +
+      `base ${base}, ${number(used!)} bytes used${marks.join('')}`,
   ]
   const rows = sector.records.map(({ offset, type, length, ...rest }) => ({
     offset,

@@ -413,6 +413,20 @@ describe('holdfast inspect', () => {
     assert.match(inspect(image, '--erase-size', '1000').error, /no power of two/)
   })
 
+  it('takes nothing of a store that was given up for there', () => {
+    const bench = new Bench(PLAIN, ONE)
+    bench.publish(0, 't', encoder.encode('x'), 1, false)
+    bench.store.unmount()
+    // The header that gives the store up is the second operation: an erase comes first.
+    bench.flash.cutAt(3, 'noop', 1)
+    assert.throws(
+      () => bench.store.forget(),
+      (error) => error instanceof PowerCut,
+    )
+    bench.flash.powerOn()
+    assert.throws(() => readStore(imageOf(bench.flash)), /given up/)
+  })
+
   it('says that lanes are missing when an image is cut off between sectors', () => {
     const { problems } = readStore(smallImage(LANES).subarray(0, 9 * 4096), { eraseSize: 4096 })
     assert.match(problems.join(), /ends at sector 16, the image has 9/)
