@@ -103,8 +103,9 @@ export class Replay {
 
   /**
    * Calls `visitor` for each message from number `from` on (0: from the oldest there is) whose
-   * topic matches. Returns the number to go on from: every message that comes later has it or a larger
-   * one. ERR_STORAGE: the flash could not be read. Throws an Error where filter or lane are wrong.
+   * topic matches. Returns the number to go on from: every message that comes later has it or a
+   * larger one. ERR_STORAGE: the flash could not be read. Throws an Error where filter or lane are
+   * wrong.
    */
   walk(filter: string, from: number, visitor: ReplayVisitor): number {
     const wanted = toBytes(filter, 'filter')

@@ -11,8 +11,8 @@ import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
  *   +-------+---------+--------+----------+-----------+--------------+----------+--------+- - -+
  *                                                                        padding to writeSize
  *
- * Flags: bits 0 to 3 region, bit 4: a MARK follows, bit 5: forgotten.
- *Nothing is known here of the records behind.
+ * Flags: bits 0 to 3 region, bit 4: a MARK follows, bit 5: forgotten. Nothing is known here of the
+ * records behind.
  */
 
 /** Bytes in a header without its padding. */

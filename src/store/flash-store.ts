@@ -341,6 +341,9 @@ export class FlashStore implements Storage {
     state.clear()
     // The store id may change: no state may stand behind a header that has another one.
     state.sectors.close()
+    // Another kind of store, with nothing behind its first sector yet.
+    const own = state.sectors.region
+    if (own.readHeader(0) === HEADER_VALID && own.header.region !== 0) return ERR_FOREIGN
     for (let sector = 0; sector < area.sectorCount; sector++) {
       const kind = area.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT

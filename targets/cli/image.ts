@@ -46,10 +46,15 @@ export function readImage(file: Uint8Array, given: Geometry = {}): Image {
   const bytes = new Uint8Array(file)
   refuseImpossible(bytes, given)
   const found: Found[] = []
+  let isKeyValue = false
   for (let at = 0; at + 512 <= bytes.length; at += 512) {
     const header = readHeader(bytes.subarray(at, at + 512))
     if (header.kind === 'valid' && header.region <= 8) found.push({ at, header })
+    if (header.kind === 'valid' && header.region === 9) isKeyValue = true
     if (header.kind === 'format') refuseFormat(header, at)
+  }
+  if (found.length === 0 && isKeyValue) {
+    throw new NoImage('a key-value store (holdfast/persistence), not a store of messages')
   }
   if (found.length === 0) refuseForeign(bytes)
   const guess = given.eraseSize === undefined ? findEraseSize(bytes, found) : null
