@@ -161,7 +161,7 @@ class Cursor {
     const maxTopic = scratchSize - WINDOW_BYTES
     const writer = new FlashWriter(region, ring, buffer, scratch, maxTopic)
     const reader = new FlashReader(region, ring, writer, scan, scratch, maxTopic)
-    region.storeId = live.storeId
+    region.begin(live.storeId, live.system.random())
     this.region = region
     this.ring = ring
     this.writer = writer

@@ -12,16 +12,14 @@ import {
   OK,
   type Status,
 } from '../status.js'
-import { ExchangeWindow, isBefore } from './exchange-window.js'
+import type { ExchangeWindow } from './exchange-window.js'
+import { FlashLane, applyEnd, applyMark } from './flash-lane.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
-import { GroupLog } from './group-log.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
-import type { LaneState } from './session-state.js'
-import type { GroupControl, OutgoingLog } from './outgoing-log.js'
 import { SessionStore } from './session-store.js'
-import type { LaneSpace, LaneStore, Storage } from './storage-face.js'
+import type { LaneSpace, Storage } from './storage-face.js'
 
 /**
  * FlashStore: what an application makes of a flash partition and gives to the client as `storage`.
@@ -39,32 +37,6 @@ export interface FlashStoreOptions {
   readonly bufferSize?: number
   /** The longest topic, in bytes, that is stored once a sector instead of in each message. */
   readonly maxTopic?: number
-}
-
-/** One lane's log and window. */
-class FlashLane implements LaneStore {
-  readonly flash: FlashLog
-  readonly window: ExchangeWindow
-  log: OutgoingLog
-  group: GroupControl | null
-
-  constructor(flash: FlashLog) {
-    this.flash = flash
-    this.window = new ExchangeWindow()
-    this.log = flash
-    this.group = null
-  }
-
-  /** After the log was recovered: what is appended waits in RAM first. */
-  setGroup(space: LaneSpace, system: System): void {
-    const bytes = space.groupBytes
-    this.log = this.flash
-    this.group = null
-    if (bytes === 0) return
-    const log = new GroupLog(this.flash, this.window, bytes, space.isForOffline, system)
-    this.log = log
-    this.group = log
-  }
 }
 
 export class FlashStore implements Storage {
@@ -385,39 +357,4 @@ function secondsLeft(
 /** A store without lanes: one log in the whole partition. */
 function oneLane(): LaneSpace[] {
   return [{ name: '', bytes: 0, groupBytes: 0, isForOffline: false }]
-}
-
-/** A mark in the session store counts until the log has one that was written later. */
-function applyMark(lane: FlashLane, state: LaneState): void {
-  if (state.markLength === 0) return
-  const log = lane.flash
-  const window = lane.window
-  const base = window.base
-  const isNewest =
-    state.markSector === log.markSector
-      ? log.markOffset < state.markOffset
-      : isBefore(log.markSector, state.markSector)
-  if (!isNewest || !window.decode(state.markBytes(), 0, state.markLength)) {
-    state.markLength = 0
-    return
-  }
-  if (isBefore(window.base, base)) window.moveBase(base)
-  if (isBefore(log.nextNumber, window.base)) log.skipTo(window.base)
-  log.release(window.base)
-  log.rewind(window.base)
-}
-
-/** The session state knows how far the log had come: a log that ends before has lost its end. */
-function applyEnd(lane: FlashLane, state: LaneState): void {
-  const log = lane.flash
-  if (state.endNumber === 0) return
-  if (isBefore(log.nextNumber, state.endNumber)) {
-    log.region.refused++
-    log.skipTo(state.endNumber)
-  }
-  if (!isBefore(lane.window.base, state.endBase)) return
-  log.region.refused++
-  lane.window.moveBase(state.endBase)
-  log.release(state.endBase)
-  log.rewind(state.endBase)
 }

@@ -14,9 +14,10 @@ import {
   TOPIC,
   isBefore,
   numberAfter,
+  readContext,
   uint32,
 } from './sector.js'
-import { type StoredMark, saltAt } from './session.js'
+import { type StoredMark, isHookedAt } from './session.js'
 import { type MessageState, Window } from './window.js'
 
 export interface Message {
@@ -91,14 +92,20 @@ export function readLane(image: Image, place: LanePlace): Lane {
   let nextNumber = newest.scan!.endNumber
   if (isBefore(nextNumber, window.base)) nextNumber = window.base
   const from = startOf(sectors, window.base)
-  const oldest = sectors[from]!.header.firstNumber
-  window.raise(oldest)
   const messages = readMessages(sectors.slice(from), window)
+  // An empty body: complete before it was written.
+  const empty = new Set(
+    sectors.flatMap(({ scan }) =>
+      scan!.records
+        .filter(({ type, body }) => type === MESSAGE && body.length === 0)
+        .map(({ number }) => number),
+    ),
+  )
   let open = 0
   for (let number = window.base; number !== nextNumber; number = numberAfter(number)) {
-    if (window.state(number) !== 'complete') open++
+    if (window.state(number) !== 'complete' && !empty.has(number)) open++
   }
-  const isEncrypted = sectors.some((sector) => saltAt(sector, Infinity) !== 0)
+  const isEncrypted = sectors.some((sector) => isHookedAt(sector, Infinity))
   return {
     ...summary,
     sectors,
@@ -130,14 +137,16 @@ function findWindow(sectors: Sector[], stored: StoredMark | null): Window {
     const mark = sector && lastOf(sector, MARK)
     offset = mark?.offset ?? 0
     // Behind hooks the mark cannot be read: then the header's base is all there is.
-    if (mark && saltAt(sector, mark.offset) === 0 && window.read(mark.body)) break
+    if (mark && !isHookedAt(sector, mark.offset) && window.read(mark.body)) break
     offset = 0
     if (sector && !sector.header.markFollows) break
     sequence = (sequence - 1) >>> 0
   }
   window.raise(newest.header.base)
   for (const { type, body } of newest.scan!.records) {
-    if (type === CONTEXT && body.length >= 12) window.raise(uint32(body, 8))
+    if (type !== CONTEXT) continue
+    const { isHooked, nextNumber } = readContext(body)
+    if (!isHooked && nextNumber !== 0) window.raise(nextNumber)
   }
   if (stored === null) return window
   const isLater =
@@ -160,21 +169,22 @@ function readMessages(sectors: Sector[], window: Window): Message[] {
   sectors.forEach((sector, place) => {
     const limit = sectors[place + 1]?.header.firstNumber
     const topics = new Map<number, Uint8Array>()
-    let salt = 0
+    let isOpaque = false
     let timeBase = 0
     for (const { offset, type, body, number, isAfterDamage } of sector.scan!.records) {
       if (isAfterDamage) timeBase = 0
-      if (type === CONTEXT && body.length >= 8) {
-        salt = uint32(body, 0)
-        timeBase = uint32(body, 4)
+      if (type === CONTEXT) {
+        const context = readContext(body)
+        isOpaque = context.isHooked
+        timeBase = context.timeBase
       }
-      if (type === TOPIC && salt === 0) topics.set(body[0]!, body.subarray(1))
-      if (type === FRAGMENT && salt === 0) takeFragment(body, parts, whole)
+      if (type === TOPIC && !isOpaque) topics.set(body[0]!, body.subarray(1))
+      if (type === FRAGMENT && !isOpaque) takeFragment(body, parts, whole)
       if (type !== MESSAGE || window.state(number) === 'complete') continue
       if (limit !== undefined && !isBefore(number, limit)) continue
       const base = timeBase
-      const read = salt === 0 ? readBody(body) : null
-      if (salt === 0 && read === null) continue
+      const read = isOpaque ? null : readBody(body)
+      if (!isOpaque && read === null) continue
       const where = { number, sector: sector.index, offset, state: window.state(number) }
       pending.push(() => ({
         ...where,

@@ -7,6 +7,8 @@ import { uint16, uint32 } from './sector.js'
 export interface Body {
   readonly qos: number
   readonly retain: boolean
+  /** It was sent before it was written. */
+  readonly wasSent: boolean
   /** null: `topicNumber` names it. */
   readonly topic: Uint8Array | null
   readonly topicNumber: number
@@ -21,7 +23,7 @@ export interface Body {
 /** Takes a body apart; null when its lengths do not add up. */
 export function readBody(body: Uint8Array): Body | null {
   const flags = body[0]
-  if (flags === undefined || flags > 0x7f || (flags & 3) === 3) return null
+  if (flags === undefined || (flags & 3) === 3) return null
   let at = 1
   /** The next `length` bytes; shorter when they are not there. */
   const take = (length: number) => body.subarray(at, (at += length))
@@ -58,6 +60,7 @@ export function readBody(body: Uint8Array): Body | null {
   return {
     qos: flags & 3,
     retain: (flags & 4) !== 0,
+    wasSent: (flags & 128) !== 0,
     topic,
     topicNumber,
     timeDelta,

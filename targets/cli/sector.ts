@@ -73,6 +73,24 @@ export const uint16 = (bytes: Uint8Array, at: number) => view(bytes).getUint16(a
 export const uint32 = (bytes: Uint8Array, at: number) => view(bytes).getUint32(at)
 export const isBlank = (bytes: Uint8Array) => bytes.every((byte) => byte === 0xff)
 
+export interface Context {
+  /** Through the hooks go bodies and the time base. */
+  readonly isHooked: boolean
+  readonly keyId: number
+  /** Seconds; 0: none, or not to be read. */
+  readonly timeBase: number
+  /** 0: it follows from the messages before. */
+  readonly nextNumber: number
+}
+
+/** Reads the body of a CONTEXT: docs/FLASH-FORMAT.md, section 4.3. */
+export function readContext(body: Uint8Array): Context {
+  const isHooked = body.length >= 13
+  if (isHooked) return { isHooked, keyId: body[8]!, timeBase: 0, nextNumber: uint32(body, 9) }
+  const timeBase = body.length >= 4 ? uint32(body, 0) : 0
+  return { isHooked, keyId: 0, timeBase, nextNumber: body.length === 8 ? uint32(body, 4) : 0 }
+}
+
 /** Reads the header at the start of `sector`. */
 export function readHeader(sector: Uint8Array): Header {
   const bytes = sector.slice(0, HEADER)
@@ -150,9 +168,11 @@ class Scanner {
     this.records.push(record)
     this.at = record.offset + this.sizeOf(record.body.length)
     if (record.type === MESSAGE) this.passNumber(record.number)
-    if (record.type !== CONTEXT || record.body.length < 12) return
-    const next = uint32(record.body, 8)
-    this.numbers = [next, next]
+    if (record.type !== CONTEXT) return
+    const next = readContext(record.body).nextNumber
+    // Numbers never go back; only the first record of a sector knows better than the header.
+    const isFirst = record.offset === padded(HEADER, this.unit)
+    if (next !== 0 && (isFirst || !isBefore(next, this.numbers[0]))) this.numbers = [next, next]
   }
 
   private passNumber(number: number): void {
@@ -166,8 +186,8 @@ class Scanner {
 
   /** CRC that the record at `at` should have over type, length and body, if its number is this. */
   private wantedCheck(at: number, type: number, number: number): number {
-    const { storeId, sequence } = this.header
-    const key = storeId ^ (sequence << 12) ^ at
+    const { storeId, region, sequence } = this.header
+    const key = storeId ^ (region << 28) ^ (sequence << 12) ^ at
     const numberKey = type === MESSAGE ? Number((BigInt(number) * NUMBER_FACTOR) & 0xffffffffn) : 0
     return (uint32(this.bytes, at) ^ key ^ numberKey) >>> 0
   }
@@ -203,13 +223,13 @@ class Scanner {
   private behindDamage(at: number): number {
     const [first, last] = this.numbers
     const more: Numbers = [first, numberAfter(last)]
+    const behind = this.behindFlipped(at)
+    if (behind !== 0) return behind
     const named = at + this.sizeOf(uint16(this.bytes, at + 4) & 0x1fff)
     if (this.intactAt(named, more, true) !== null) {
       this.numbers = more
       return named
     }
-    const behind = this.behindFlipped(at)
-    if (behind !== 0) return behind
     const least = at + this.sizeOf(0)
     for (let next = least; next + RECORD_HEADER <= this.bytes.length; next += this.unit) {
       if (this.intactAt(next, more, true) === null) continue
@@ -237,6 +257,14 @@ class Scanner {
         const explains = bit < 16 ? wanted === crc : isOneBitOff(covered, wanted)
         if (!explains) continue
         if (type === MESSAGE) this.passNumber(number)
+        // It has the number of all behind it: the only record that is put right.
+        if (type === CONTEXT && (fixed & 0x1fff) === 8) {
+          const bit = correctedBit(covered, wanted) ?? -1
+          if (bit >= 0) covered[bit >> 3]! ^= 1 << (bit & 7)
+          const body = covered.slice(2)
+          this.accept({ offset: at, type, body, number: 0, isAfterDamage: true })
+          return this.at
+        }
         return at + this.sizeOf(fixed & 0x1fff)
       }
     }

@@ -4,7 +4,7 @@
  */
 import { Decoder } from 'cbor-x'
 import type { Image, Sector } from './image.js'
-import { CONTEXT, STATE, isBefore, uint16, uint32 } from './sector.js'
+import { CONTEXT, STATE, isBefore, readContext, uint16, uint32 } from './sector.js'
 
 export const REASONS = ['full', 'expired', 'sessionLost', 'refused', 'damaged', 'replaced']
 
@@ -51,7 +51,7 @@ export function readSession(image: Image): SessionFound {
   for (const sector of newestFirst) {
     const state = sector.scan!.records.filter(({ type }) => type === STATE).at(-1)
     if (state === undefined) continue
-    if (saltAt(sector, state.offset) !== 0) return { kind: 'encrypted' }
+    if (isHookedAt(sector, state.offset)) return { kind: 'encrypted' }
     try {
       return { kind: 'read', session: readState(state.body, sector.index, state.offset) }
     } catch (error) {
@@ -61,13 +61,11 @@ export function readSession(image: Image): SessionFound {
   return { kind: 'none' }
 }
 
-/** The boot salt in force at a place of a sector; 0: bodies are as they were given. */
-export function saltAt(sector: Sector, offset: number): number {
-  const contexts = sector.scan!.records.filter(
-    (record) => record.type === CONTEXT && record.offset < offset && record.body.length >= 8,
+/** True when bodies at a place of a sector went through hooks. */
+export function isHookedAt(sector: Sector, offset: number): boolean {
+  return sector.scan!.records.some(
+    ({ type, body, offset: at }) => type === CONTEXT && at < offset && readContext(body).isHooked,
   )
-  const last = contexts.at(-1)
-  return last === undefined ? 0 : uint32(last.body, 0)
 }
 
 function readState(body: Uint8Array, sector: number, offset: number): Session {

@@ -15,9 +15,10 @@ import {
   type StoredRecord,
   TOPIC,
   TYPE_NAMES,
+  readContext,
   uint32,
 } from './sector.js'
-import { saltAt } from './session.js'
+import { isHookedAt } from './session.js'
 import type { Store } from './store.js'
 
 export interface Wanted {
@@ -154,11 +155,11 @@ function recordView(sector: Sector, record: StoredRecord) {
   const { offset, type, body, number } = record
   const shown = { offset, type: TYPE_NAMES[type]!, length: body.length }
   if (type === CONTEXT) {
-    const salt = uint32(body, 0)
-    const next = body.length >= 12 ? { nextNumber: uint32(body, 8) } : {}
-    return { ...shown, salt, timeBase: uint32(body, 4), ...next }
+    const { isHooked, keyId, timeBase, nextNumber } = readContext(body)
+    const next = nextNumber !== 0 ? { nextNumber } : {}
+    return { ...shown, ...(isHooked ? { key: keyId } : { timeBase }), ...next }
   }
-  const isOpaque = saltAt(sector, offset) !== 0
+  const isOpaque = isHookedAt(sector, offset)
   if (type === MESSAGE) return { ...shown, number }
   if (isOpaque || type === STATE) return shown
   if (type === TOPIC) {

@@ -247,7 +247,7 @@ function act(bench: Bench, chance: Random): void {
     log.writeMark(window)
   } else if (dice < 96) {
     bench.store.state.lanes[lane].dropped[chance.below(6)]++
-    bench.store.state.lanes[lane].takeMark(window, log)
+    bench.store.state.lanes[lane].takeMark()
     bench.store.state.save()
   } else if (dice < 97 && window.base === log.nextNumber) {
     bench.store.lanes[lane].flash.jumpTo((log.nextNumber + chance.below(20)) >>> 0 || 1)

@@ -157,7 +157,13 @@ describe('persistence', () => {
     const bytes = new Uint8Array(flash.capacity)
     flash.read(0, bytes, 0, bytes.length)
     assert.ok(!Buffer.from(bytes).includes('hidden'))
-    const wrong = { growth: 4, before_write: () => -1, after_read: () => -1 }
+    const wrong = {
+      growth: 4,
+      keyId: 1,
+      knowsKey: () => true,
+      before_write: () => -1,
+      after_read: () => -1,
+    }
     const store = new Persistence(flash, new ManualSystem(1), { hooks: wrong })
     assert.equal(store.open('dev', URL), ERR_HOOK)
   })
