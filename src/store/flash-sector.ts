@@ -11,7 +11,8 @@ import { NO_SINGLE_BIT, flippedBit } from './flipped-bit.js'
  *   +-------+---------+--------+----------+-----------+--------------+----------+--------+- - -+
  *                                                                        padding to writeSize
  *
- * Flags: bits 0 to 3 region, bit 4: a MARK follows. Nothing is known here of the records behind.
+ * Flags: bits 0 to 3 region, bit 4: a MARK follows, bit 5: forgotten. Nothing is known here of the
+ * records behind.
  */
 
 /** Bytes in a header without its padding. */
@@ -20,6 +21,8 @@ export const SECTOR_HEADER = 24
 export const FORMAT = 1
 /** Flag: the window had marks when the sector was begun; a MARK follows as soon as possible. */
 export const MARK_FOLLOWS = 0x10
+/** Flag of a session sector: the store was given up; mounting erases what is left of it. */
+export const FORGOTTEN = 0x20
 const REGION_MASK = 0x0f
 const MAGIC_0 = 0x48
 const MAGIC_1 = 0x46

@@ -12,16 +12,14 @@ import {
   OK,
   type Status,
 } from '../status.js'
-import { ExchangeWindow, isBefore } from './exchange-window.js'
+import type { ExchangeWindow } from './exchange-window.js'
+import { FlashLane, applyEnd, applyMark } from './flash-lane.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
-import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
-import { GroupLog } from './group-log.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
-import type { LaneState } from './session-state.js'
-import type { GroupControl, OutgoingLog } from './outgoing-log.js'
+import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
 import { SessionStore } from './session-store.js'
-import type { LaneSpace, LaneStore, Storage } from './storage-face.js'
+import type { LaneSpace, Storage } from './storage-face.js'
 
 /**
  * FlashStore: what an application makes of a flash partition and gives to the client as `storage`.
@@ -39,32 +37,6 @@ export interface FlashStoreOptions {
   readonly bufferSize?: number
   /** The longest topic, in bytes, that is stored once a sector instead of in each message. */
   readonly maxTopic?: number
-}
-
-/** One lane's log and window. */
-class FlashLane implements LaneStore {
-  readonly flash: FlashLog
-  readonly window: ExchangeWindow
-  log: OutgoingLog
-  group: GroupControl | null
-
-  constructor(flash: FlashLog) {
-    this.flash = flash
-    this.window = new ExchangeWindow()
-    this.log = flash
-    this.group = null
-  }
-
-  /** After the log was recovered: what is appended waits in RAM first. */
-  setGroup(space: LaneSpace, system: System): void {
-    const bytes = space.groupBytes
-    this.log = this.flash
-    this.group = null
-    if (bytes === 0) return
-    const log = new GroupLog(this.flash, this.window, bytes, space.isForOffline, system)
-    this.log = log
-    this.group = log
-  }
 }
 
 export class FlashStore implements Storage {
@@ -140,8 +112,12 @@ export class FlashStore implements Storage {
     const spaces = lanes ?? oneLane()
     const layout = this.layOut(spaces)
     const failedReads = this.failedReads
-    const kind = sectors.inspect()
+    let kind = sectors.inspect()
     if (kind === HEADER_FORMAT) return ERR_FORMAT
+    if (sectors.isForgotten) {
+      if (this.wipe() < 0) return ERR_STORAGE
+      kind = sectors.inspect()
+    }
     let status = kind === HEADER_VALID ? state.load() : ERR_FOREIGN
     if (this.failedReads !== failedReads) return ERR_STORAGE
     if (status === ERR_HOOK || status === ERR_KEY) return status
@@ -289,6 +265,45 @@ export class FlashStore implements Storage {
   }
 
   /**
+   * Gives up identity, session and messages for good, as before a device changes hands: nothing of
+   * them is left on the flash. A power loss leaves the store as it was or given up: then the next
+   * `mount` or `forget` goes on. What is no store of this format is refused and left alone.
+   * ERR_STORAGE: not all could be erased; it is given up all the same.
+   */
+  forget(): Status {
+    if (this.isMounted) return ERR_BUSY
+    const state = this.state
+    const sectors = state.sectors
+    const failedReads = this.failedReads
+    const kind = sectors.inspect()
+    if (kind === HEADER_FORMAT) return ERR_FORMAT
+    if (kind === HEADER_VALID) {
+      // Where the state stands; whether it can be read does not matter.
+      if (!sectors.isForgotten) sectors.findState()
+    } else {
+      const status = this.adopt()
+      if (status < 0) return status
+    }
+    return this.failedReads === failedReads ? this.wipe() : ERR_STORAGE
+  }
+
+  /** Erases everything, at last the header that says that the store is given up. */
+  private wipe(): Status {
+    const flash = this.flash
+    const size = flash.eraseSize
+    const step = flash.eraseBlockSize
+    const status = this.state.sectors.forget()
+    if (status < 0) return status
+    for (let end = flash.capacity; end > 0;) {
+      let start = end % step === 0 ? end - step : end - (end % step)
+      if (start < size && end > size) start = size
+      if (flash.erase(start, end - start) < 0) return ERR_STORAGE
+      end = start
+    }
+    return OK
+  }
+
+  /**
    * The session state cannot be read. If there are messages, they stay and get a new state around
    * them. If all is blank, but for what a power loss left of a first format, a new store begins.
    */
@@ -298,6 +313,9 @@ export class FlashStore implements Storage {
     state.clear()
     // The store id may change: no state may stand behind a header that has another one.
     state.sectors.close()
+    // Another kind of store, with nothing behind its first sector yet.
+    const own = state.sectors.region
+    if (own.readHeader(0) === HEADER_VALID && own.header.region !== 0) return ERR_FOREIGN
     for (let sector = 0; sector < area.sectorCount; sector++) {
       const kind = area.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT
@@ -339,39 +357,4 @@ function secondsLeft(
 /** A store without lanes: one log in the whole partition. */
 function oneLane(): LaneSpace[] {
   return [{ name: '', bytes: 0, groupBytes: 0, isForOffline: false }]
-}
-
-/** A mark in the session store counts until the log has one that was written later. */
-function applyMark(lane: FlashLane, state: LaneState): void {
-  if (state.markLength === 0) return
-  const log = lane.flash
-  const window = lane.window
-  const base = window.base
-  const isNewest =
-    state.markSector === log.markSector
-      ? log.markOffset < state.markOffset
-      : isBefore(log.markSector, state.markSector)
-  if (!isNewest || !window.decode(state.markBytes(), 0, state.markLength)) {
-    state.markLength = 0
-    return
-  }
-  if (isBefore(window.base, base)) window.moveBase(base)
-  if (isBefore(log.nextNumber, window.base)) log.skipTo(window.base)
-  log.release(window.base)
-  log.rewind(window.base)
-}
-
-/** The session state knows how far the log had come: a log that ends before has lost its end. */
-function applyEnd(lane: FlashLane, state: LaneState): void {
-  const log = lane.flash
-  if (state.endNumber === 0) return
-  if (isBefore(log.nextNumber, state.endNumber)) {
-    log.region.refused++
-    log.skipTo(state.endNumber)
-  }
-  if (!isBefore(lane.window.base, state.endBase)) return
-  log.region.refused++
-  lane.window.moveBase(state.endBase)
-  log.release(state.endBase)
-  log.rewind(state.endBase)
 }

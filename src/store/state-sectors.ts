@@ -5,7 +5,13 @@ import { isBefore } from './exchange-window.js'
 import { readUint32 } from '../codec/bytes.js'
 import { CONTEXT, RECORD_HEADER, STATE } from './flash-record.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
-import { HEADER_BLANK, HEADER_DAMAGED, HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
+import {
+  FORGOTTEN,
+  HEADER_BLANK,
+  HEADER_DAMAGED,
+  HEADER_FORMAT,
+  HEADER_VALID,
+} from './flash-sector.js'
 import { ERASE_TRIES } from './flash-writer.js'
 import type { StatePlace } from './context-layout.js'
 import { encodeContext, readSalt } from './record-context.js'
@@ -26,11 +32,13 @@ export class StateSectors implements StatePlace {
   readonly scan: SectorScan
   /** The buffer a record is built in, its body behind RECORD_HEADER bytes. Made by `holdsState`. */
   record: Uint8Array
-  private blankCheck: BlankCheck | null
+  private blankCheck: BlankCheck
   /** The sector being written, its sequence number, and the free offset. */
   private sector: number
   sequence: number
   private offset: number
+  /** The newest header says that the store was given up. Set by `inspect`. */
+  isForgotten: boolean
   private isSalted: boolean
   /** Where the newest state stands, and its check; sector -1: there is none. */
   private stateSector: number
@@ -48,9 +56,10 @@ export class StateSectors implements StatePlace {
   ) {
     this.region = new FlashRegion(storage, system, hooks, 0, 0, SECTORS)
     this.salt = new Uint32Array(this.region.salt.length)
-    this.scan = new SectorScan(this.region, buffer, new BlankCheck(this.region, buffer))
+    this.blankCheck = new BlankCheck(this.region, buffer)
+    this.scan = new SectorScan(this.region, buffer, this.blankCheck)
     this.record = new Uint8Array(0)
-    this.blankCheck = null
+    this.isForgotten = false
     this.sector = 0
     this.sequence = 0
     this.offset = 0
@@ -89,6 +98,7 @@ export class StateSectors implements StatePlace {
     this.stateSector = -1
     this.stateSequence = 0
     this.stateAt = 0
+    this.isForgotten = false
     for (let sector = 0; sector < SECTORS; sector++) {
       const kind = region.readHeader(sector)
       if (kind === HEADER_VALID && header.region === region.region) {
@@ -96,6 +106,7 @@ export class StateSectors implements StatePlace {
           this.sector = sector
           this.sequence = header.sequence
           region.storeId = header.storeId
+          this.isForgotten = (header.flags & FORGOTTEN) !== 0
         }
         result = HEADER_VALID
       } else if (kind === HEADER_FORMAT && result !== HEADER_VALID) {
@@ -209,7 +220,7 @@ export class StateSectors implements StatePlace {
     const region = this.region
     const saltSize = region.hooks !== null && !this.isSalted ? region.contextSize : 0
     const size = region.recordSize(length + region.growth) + saltSize
-    const status = this.offset + size > region.sectorSize ? this.begin() : OK
+    const status = this.offset + size > region.sectorSize ? this.begin(0) : OK
     return status < 0 || region.hooks === null || this.isSalted ? status : this.writeSalt()
   }
 
@@ -225,8 +236,20 @@ export class StateSectors implements StatePlace {
     return OK
   }
 
+  /**
+   * Gives the store up: from the moment the header of a new sector is whole, mounting takes the
+   * rest for nothing. At the end sector 0 has that header: it is the one that is erased last.
+   */
+  forget(): Status {
+    let status = OK
+    if (!this.isForgotten) status = this.begin(FORGOTTEN)
+    if (status < 0 || this.sector === 0) return status
+    this.stateSector = 1
+    return this.begin(FORGOTTEN)
+  }
+
   /** Erases the sector that does not hold the newest state, and begins it. */
-  private begin(): Status {
+  private begin(flags: number): Status {
     const region = this.region
     // Without a state it is sector 0, again and again: whatever else a cut left there, the second
     // sector of a partition that was never used is blank, and so it is not taken for foreign.
@@ -236,13 +259,13 @@ export class StateSectors implements StatePlace {
     let isBlank = false
     for (let tries = 0; tries < ERASE_TRIES && !isBlank; tries++) {
       if (region.erase(next, 1) < 0) continue
-      isBlank = this.blankCheck!.isBlank(region.address(next), region.sectorSize)
+      isBlank = this.blankCheck.isBlank(region.address(next), region.sectorSize)
     }
     if (!isBlank) return ERR_STORAGE
     this.sector = next
     this.sequence = (this.sequence + 1) >>> 0
     this.isSalted = false
-    if (region.writeHeader(next, this.sequence, 0, 0, 0) < 0) return ERR_STORAGE
+    if (region.writeHeader(next, this.sequence, 0, 0, flags) < 0) return ERR_STORAGE
     this.offset = region.headerSize
     this.isOpen = true
     return OK

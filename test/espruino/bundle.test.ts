@@ -22,12 +22,6 @@ import { FakeFlash } from './fake-flash.js'
 import { fakeNet } from './fake-net.js'
 import { Scene, until } from './scene.js'
 
-/** A token of JavaScript, longest first. */
-const TOKEN = new RegExp(
-  String.raw`^(?:[\w$.]*[\w$]|>>>=|===|!==|>>>` +
-    String.raw`|<<=|>>=|==|!=|<=|>=|<<|>>|\+\+|--|&&|\|\||\?\?|=>|[-+*/%&|^]=|[^])`,
-)
-
 const BASE = 0x310000
 const SIZE = 65536
 const AREAS = [{ addr: BASE, length: SIZE }]
@@ -372,7 +366,7 @@ function expand(code: string): string {
       at += quoted[0].length - 1
     } else {
       const rest = code.slice(at, at + 40)
-      const token = TOKEN.exec(rest)!
+      const token = PLAIN_TOKEN.exec(rest)!
       if (!/^\s$/.test(token[0]))
         parts.push(...token[0].split(/(\.)/).filter((part) => part !== ''))
       at += token[0].length - 1
