@@ -179,7 +179,7 @@ export class Watch {
     const isLeft = this.ledger.lanes.some(({ open }) => {
       return [...open].some(({ acceptedAt }) => acceptedAt < askedAt)
     })
-    if (now < deadline && isLeft && !wasStopped) {
+    if (now < deadline - 1 && isLeft && !wasStopped) {
       violate('a sleep begins early, and messages are left')
     }
     if (!client.isStopped) violate('a sleep begins, and the client is not stopped')
