@@ -223,7 +223,7 @@ export class World {
     }
     // What was settled and not marked comes again; more than a batch of marks and a window cannot.
     const come = [...found].filter((ticket) => !this.open.has(ticket))
-    // A lane that groups writes an empty record for what was complete in RAM: open until it is read.
+    // A lane that groups writes an empty record for what was complete in RAM: open until read.
     const isEmpty = (ticket: number) => isFlushed && Math.floor(ticket / LANE) === 1
     const more = come.filter((ticket) => !this.returned.has(ticket) && !isEmpty(ticket)).length
     assert.ok(more <= (isFlushed ? 0 : 80), `${more} settled messages came back`)
