@@ -15,6 +15,7 @@ import { ManualAck } from '../../src/session/manual-ack.js'
 import { TopicAliases } from '../../src/session/topic-aliases.js'
 import { NodeSystem, run, TcpTransport, type Running } from '../../hal/node/index.js'
 import { hasMosquitto, Mosquitto } from './mosquitto.js'
+import { until } from '../until.js'
 
 const system = new NodeSystem()
 const open: { client: MqttClient; running: Running }[] = []
@@ -32,14 +33,6 @@ function ours(url: string, clientId: string, options: Partial<ClientOptions> = {
   open.push({ client, running: run(client) })
   client.start()
   return client
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 async function endAll(): Promise<void> {

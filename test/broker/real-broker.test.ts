@@ -14,6 +14,7 @@ import { MqttClient, type ClientOptions } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
 import { FileFlash, NodeSystem, run, TcpTransport, type Running } from '../../hal/node/index.js'
 import { hasMosquitto, Mosquitto } from './mosquitto.js'
+import { until } from '../until.js'
 
 interface Broker {
   readonly url: string
@@ -60,14 +61,6 @@ function ours(url: string, options: Partial<ClientOptions>): Ours {
   })
   client.on('message.acked', (event) => acked.add(event.ticket))
   return { client, running: run(client), received, acked }
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 async function end({ client, running }: Ours): Promise<void> {

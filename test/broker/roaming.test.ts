@@ -12,16 +12,9 @@ import { MqttClient } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
 import { FileFlash, NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
 import { hasMosquitto, Mosquitto } from './mosquitto.js'
+import { until } from '../until.js'
 
 const COUNT = 240
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 40000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 40 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 /** Notes what a subscriber of one broker sees: payloads, and the keys they came with. */
 class Watcher {

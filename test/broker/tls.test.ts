@@ -20,6 +20,7 @@ import {
 } from '../../hal/node/index.js'
 import { blockOf, Certificates } from './certificates.js'
 import { freePort, hasMosquitto, Mosquitto } from './mosquitto.js'
+import { Started, until } from '../until.js'
 
 /** Chance that always says the most: each pause is the whole of its limit. */
 class PatientSystem extends NodeSystem {
@@ -43,20 +44,8 @@ interface Ours {
   isCut: boolean
 }
 
-/** What a test started, to be ended after it, also where it failed. */
-const started: (() => unknown)[] = []
-
-async function endAll(): Promise<void> {
-  while (started.length > 0) await started.pop()!()
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+const started = new Started()
+const { endAll } = started
 
 /** One boot of a device on a flash image. */
 function boot(url: string, image: string, tls: TlsOptions): Ours {

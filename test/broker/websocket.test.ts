@@ -18,21 +18,10 @@ import { ERR_CLOSED, ERR_CONNECT, MqttClient, type ClientOptions } from '../../s
 import { FlashStore } from '../../src/storage.js'
 import { Certificates } from './certificates.js'
 import { freePort, hasMosquitto, Mosquitto } from './mosquitto.js'
+import { Started, until } from '../until.js'
 
-/** What a test started, to be ended after it, also where it failed. */
-const started: (() => unknown)[] = []
-
-async function endAll(): Promise<void> {
-  while (started.length > 0) await started.pop()!()
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+const started = new Started()
+const { endAll } = started
 
 /** How the broker cuts what it sends into frames. */
 type Cut = (bytes: Buffer) => Buffer[]

@@ -11,14 +11,7 @@ import { NorFlash } from '../../hal/memory/index.js'
 import { NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
 import { hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
 import { bytes, textOf } from './rig.js'
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+import { until } from '../until.js'
 
 /** A device, written as its author would have done it for the class of the Moddable SDK. */
 class Device {

@@ -20,7 +20,8 @@ import { BUDGETS, espruinoSizes } from '../bench/size.js'
 import { hasMosquitto } from '../broker/mosquitto.js'
 import { FakeFlash } from './fake-flash.js'
 import { fakeNet } from './fake-net.js'
-import { Scene, until } from './scene.js'
+import { Scene } from './scene.js'
+import { until } from '../until.js'
 
 const BASE = 0x310000
 const SIZE = 65536

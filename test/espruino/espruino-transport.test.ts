@@ -7,7 +7,8 @@ import { EspruinoTransport } from '../../hal/espruino/index.js'
 import type { EspruinoSocket, EspruinoTransportOptions } from '../../hal/espruino/index.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { ERR_CLOSED, ERR_CONNECT, OK } from '../../src/status.js'
-import { transportContract, until, type Peer } from '../hal/transport-contract.js'
+import { transportContract, type Peer } from '../hal/transport-contract.js'
+import { until } from '../until.js'
 import { fakeNet } from './fake-net.js'
 
 const ABSENT = { host: '127.0.0.1', port: 1, secure: false }

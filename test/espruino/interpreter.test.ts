@@ -9,7 +9,8 @@ import type { Product } from '../../targets/espruino/build.js'
 import type { Switches } from '../../targets/espruino/switches.js'
 import { hasMosquitto } from '../broker/mosquitto.js'
 import { AREAS, hasInterpreter, Interpreter } from './interpreter.js'
-import { Scene, until } from './scene.js'
+import { Scene } from './scene.js'
+import { until } from '../until.js'
 
 interface Variant {
   readonly title: string

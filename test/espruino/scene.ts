@@ -5,14 +5,7 @@
 import mqtt from 'mqtt'
 import { Proxy } from '../../targets/simulator/proxy.js'
 import { Mosquitto } from '../broker/mosquitto.js'
-
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 30_000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 30 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
+import { until } from '../until.js'
 
 export class Scene {
   readonly heard: string[] = []

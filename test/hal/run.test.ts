@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { run } from '../../hal/node/index.js'
-import { until } from './transport-contract.js'
+import { until } from '../until.js'
 
 function countingClient(waits: number[]) {
   const times: number[] = []

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
 import { TRANSPORT_OPEN } from '../../hal/transport.js'
-import { until } from './transport-contract.js'
+import { until } from '../until.js'
 
 interface Pair {
   transport: TcpTransport

@@ -14,6 +14,7 @@ import {
 } from '../../hal/transport.js'
 import { ERR_CLOSED, OK } from '../../src/status.js'
 import { randomBytes } from './seed.js'
+import { until } from '../until.js'
 
 /** The other end of the transport under test. */
 export interface Peer {
@@ -40,15 +41,6 @@ export interface Peer {
 }
 
 const MEGABYTE = 1 << 20
-
-/** Waits until `condition` holds; fails by name after five seconds. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > end) assert.fail('waited in vain until ' + what)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
 
 /** The transport, with a check that no call reaches onReady before it returns. */
 class Watched {

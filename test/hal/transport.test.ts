@@ -12,7 +12,8 @@ import { TcpTransport } from '../../hal/node/index.js'
 import { reasonOf } from '../../hal/node/stream-transport.js'
 import { TRANSPORT_CLOSED, TRANSPORT_CONNECTING, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { ERR_CONNECT, OK } from '../../src/status.js'
-import { transportContract, until, type Peer } from './transport-contract.js'
+import { transportContract, type Peer } from './transport-contract.js'
+import { until } from '../until.js'
 
 const ABSENT = { host: '127.0.0.1', port: 1, secure: false }
 

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { ERR_CLOSED, ERR_CONNECT, OK } from '../../src/status.js'
-import { until, type Peer } from './transport-contract.js'
+import { type Peer } from './transport-contract.js'
+import { until } from '../until.js'
 
 /** A peer of the Transport contract that also shows what is particular to WebSocket. */
 export interface WebSocketPeer extends Peer {

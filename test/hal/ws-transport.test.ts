@@ -14,7 +14,8 @@ import { WsTransport, type WsOptions } from '../../hal/node/ws-transport.js'
 import { TRANSPORT_CLOSED } from '../../hal/transport.js'
 import { ERR_CONNECT, MqttClient, OK } from '../../src/index.js'
 import { Certificates } from '../broker/certificates.js'
-import { transportContract, until } from './transport-contract.js'
+import { transportContract } from './transport-contract.js'
+import { until } from '../until.js'
 import { webSocketContract, type WebSocketPeer } from './websocket-contract.js'
 
 const FRAME_LIMIT = 100_000

@@ -7,7 +7,7 @@ import { MqttClient } from '../../src/index.js'
 import type { SleepReport } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
 import { afterLastBytes } from '../../targets/esp32/sleep/last-bytes.js'
-import { until } from '../hal/transport-contract.js'
+import { until } from '../until.js'
 import { FakeNetwork } from './fake-network.js'
 
 function clientOn(flash: NorFlash, network: FakeNetwork) {

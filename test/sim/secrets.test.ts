@@ -19,6 +19,7 @@ import { Authentication } from '../../src/session/authentication.js'
 import { FlashStore } from '../../src/storage.js'
 import type { Transport } from '../../hal/transport.js'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
+import { Started, until } from '../until.js'
 import { Certificates } from '../broker/certificates.js'
 import { freePort, hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
 
@@ -107,20 +108,8 @@ function everything(value: unknown): string {
   return inspect(value, { depth: 12, showHidden: true, maxArrayLength: null, breakLength: 1e9 })
 }
 
-/** What a test started, to be ended after it, also where it failed. */
-const started: (() => unknown)[] = []
-
-async function endAll(): Promise<void> {
-  while (started.length > 0) await started.pop()!()
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20000
-  while (!holds()) {
-    if (Date.now() > limit) throw new Error(`waited 20 s for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+const started = new Started()
+const { endAll } = started
 
 function boot(url: string, image: string, transport: Transport, options: Partial<ClientOptions>) {
   const record = new Findings()

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import mqtt from 'mqtt'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
 import { planBoots } from '../../targets/simulator/plan.js'
+import { until } from '../until.js'
 
 const main = fileURLToPath(new URL('../../targets/simulator/main.js', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -56,13 +57,6 @@ async function runApp(text: string, ...args: string[]): Promise<Run & { file: st
   fs.writeFileSync(path.join(folder, file), text)
   const run = await begin(folder, {}, '--app', file, ...args).ended
   return { ...run, file }
-}
-
-async function until(what: string, isDone: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !isDone();) {
-    assert.ok(Date.now() < end, what)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
 }
 
 const CLIENT = `import { MqttClient } from 'holdfast'
