@@ -5,14 +5,13 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { NorFlash, PowerCut, ManualSystem, type Tear } from '../../hal/memory/index.js'
+import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
 import type { LaneOptions } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
+import { CutLife, tryEveryCut, trySecondCuts } from './cut-life.js'
 import { Desk } from './desk.js'
-import { ModelBroker } from './model-broker.js'
 
 const GEOMETRY = { capacity: 20 * 1024, eraseSize: 1024, writeSize: 4 }
-const TEARS: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
 const MESSAGES = 30
 const LANES: LaneOptions[] = [
   { name: 'alarm', filters: ['alarm'], priority: 5 },
@@ -27,23 +26,18 @@ interface Message {
   isKept: boolean
 }
 
-class World {
-  readonly flash = new NorFlash(GEOMETRY)
-  readonly broker: ModelBroker
-  private readonly protocol: number
+class World extends CutLife {
   private readonly sessionLost: 'republish' | 'discard'
   private readonly kept: Message[] = []
   /** Accepted or begun, and not reported as persisted when the power went. */
   private readonly undecided = new Set<string>()
   private inRam = new Map<number, Message>()
   private begun: Message | null = null
-  private boots = 0
   private next = 0
 
   constructor(protocol: number, sessionLost: 'republish' | 'discard') {
-    this.protocol = protocol
+    super(protocol, new NorFlash(GEOMETRY))
     this.sessionLost = sessionLost
-    this.broker = new ModelBroker(protocol)
   }
 
   private boot(): Desk {
@@ -87,22 +81,6 @@ class World {
     else this.inRam.set(ticket, message)
   }
 
-  private exchange(desk: Desk): void {
-    for (let round = 0; round < 200; round++) {
-      desk.poll()
-      if (desk.transport.state === 1) desk.transport.accept()
-      const sent = desk.transport.takeSent()
-      if (sent.length === 0 && desk.waitMs > 0) {
-        if (desk.client.isConnected) return
-        desk.system.advance(desk.waitMs) // the pause before the next attempt
-      }
-      for (const answer of this.broker.receive(sent)) {
-        if (desk.transport.state === 2) desk.transport.deliver(answer)
-      }
-    }
-    assert.fail('the exchange does not come to rest')
-  }
-
   /** What was sent arrives, but for a third of the answers, and then the link drops. */
   private loseLink(desk: Desk): void {
     desk.poll()
@@ -115,8 +93,7 @@ class World {
     desk.poll()
   }
 
-  /** The whole life of the device from where it stands; throws PowerCut when the power goes. */
-  live(): void {
+  protected live(): void {
     const desk = this.boot()
     while (this.next < MESSAGES / 3) this.publish(desk)
     desk.after(250)
@@ -133,23 +110,10 @@ class World {
     assert.equal(desk.client.stats.queued, 0)
   }
 
-  /** Lives on through power cuts until the work is done. False when a cut did not happen. */
-  run(cuts: [number, Tear, number][]): boolean {
-    for (const [operation, tear, seed] of cuts) {
-      this.flash.cutAt(operation, tear, seed)
-      try {
-        this.live()
-        return false
-      } catch (error) {
-        if (!(error instanceof PowerCut)) throw error
-        for (const { text } of this.inRam.values()) this.undecided.add(text)
-        if (this.begun) this.undecided.add(this.begun.text)
-        this.begun = null
-      }
-      this.flash.powerOn()
-    }
-    this.live()
-    return true
+  protected noteCut(): void {
+    for (const { text } of this.inRam.values()) this.undecided.add(text)
+    if (this.begun) this.undecided.add(this.begun.text)
+    this.begun = null
   }
 
   check(): void {
@@ -170,25 +134,9 @@ class World {
     }
     for (const topic of ['alarm', 'group', 'offline']) {
       const texts = delivered.filter((message) => message.topic === topic).map(({ text }) => text)
-      const firsts = [...new Set(texts)].map((text) => Number(text.slice(1)))
-      assert.deepEqual(
-        firsts,
-        [...firsts].sort((a, b) => a - b),
-        'order of first arrivals in lane ' + topic,
-      )
+      this.checkOrder(texts, 'order of first arrivals in lane ' + topic)
     }
     assert.equal(this.flash.counters.doubleProgrammedBytes, 0)
-  }
-}
-
-function tryCuts(world: World, cuts: [number, Tear, number][]): boolean {
-  try {
-    const wasCut = world.run(cuts)
-    world.check()
-    return wasCut
-  } catch (error) {
-    ;(error as Error).message += ' (cuts ' + JSON.stringify(cuts) + ')'
-    throw error
   }
 }
 
@@ -197,30 +145,13 @@ for (const [protocol, sessionLost] of [
   [5, 'republish'],
 ] as const) {
   describe(`power cuts in the life of lanes, protocol ${protocol}, ${sessionLost}`, () => {
+    const begin = () => new World(protocol, sessionLost)
+
     it('one cut at every flash operation', () => {
-      let operations = 0
-      for (const tear of TEARS) {
-        for (let operation = 1; ; operation++) {
-          const world = new World(protocol, sessionLost)
-          if (!tryCuts(world, [[operation, tear, operation * 7 + 1]])) break
-          operations = operation
-        }
-      }
+      const operations = tryEveryCut(begin)
       assert.ok(operations > 40, `only ${operations} flash operations`)
     })
 
-    it('a second cut while the first is being recovered', () => {
-      for (const tear of TEARS) {
-        for (let operation = 2; operation < 70; operation += 5) {
-          for (let second = 1; second <= 6; second++) {
-            const world = new World(protocol, sessionLost)
-            tryCuts(world, [
-              [operation, tear, operation],
-              [second, 'random', second],
-            ])
-          }
-        }
-      }
-    })
+    it('a second cut while the first is being recovered', () => trySecondCuts(begin, 70, 5))
   })
 }
