@@ -1,60 +1,22 @@
 /** EspruinoTransport: the transport contract over a model of `net`, and what only Espruino does. */
 import './fake-globals.js'
 import assert from 'node:assert/strict'
-import * as net from 'node:net'
 import { test } from 'node:test'
 import { EspruinoTransport } from '../../hal/espruino/index.js'
 import type { EspruinoSocket, EspruinoTransportOptions } from '../../hal/espruino/index.js'
 import { TRANSPORT_CLOSED, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { ERR_CLOSED, ERR_CONNECT, OK } from '../../src/status.js'
+import { socketPeer } from '../hal/socket-peer.js'
 import { transportContract, type Peer } from '../hal/transport-contract.js'
 import { until } from '../until.js'
 import { fakeNet } from './fake-net.js'
 
 const ABSENT = { host: '127.0.0.1', port: 1, secure: false }
 
-/** A peer behind a server on the loopback; the last connection is the current one. */
-async function socketPeer(options?: EspruinoTransportOptions): Promise<Peer> {
-  const sockets: net.Socket[] = []
-  let chunks: Buffer[] = []
-  let hasEnded = false
-  const server = net.createServer((socket) => {
-    sockets.push(socket)
-    chunks = []
-    hasEnded = false
-    socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('close', (hadError) => (hasEnded = !hadError))
-    socket.on('error', () => {})
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  let accepted = 0
-  const last = () => sockets[sockets.length - 1]
-  return {
-    transport: new EspruinoTransport(fakeNet(), options ?? { unreadLimit: 1 << 24 }),
-    broker: { host: '127.0.0.1', port, secure: false },
-    absent: ABSENT,
-    accept: async () => {
-      accepted += 1
-      await until('the server has the connection', () => sockets.length >= accepted)
-    },
-    refuse: async () => {},
-    send: (bytes) => void last().write(bytes),
-    received: () => Buffer.concat(chunks),
-    stall: () => void last().pause(),
-    unstall: () => void last().resume(),
-    end: () => void last().end(),
-    sawEnd: () => hasEnded,
-    // What the kernel keeps for two sockets, which it sizes itself; our limit is small beside it.
-    slack: 12 << 20,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
+const peerOf = (options?: EspruinoTransportOptions): Promise<Peer> =>
+  socketPeer(new EspruinoTransport(fakeNet(), options ?? { unreadLimit: 1 << 24 }), null)
 
-transportContract('EspruinoTransport', () => socketPeer())
+transportContract('EspruinoTransport', () => peerOf())
 
 test('what `connect` throws becomes a refusal with its words', () => {
   const transport = new EspruinoTransport(fakeNet(true))
@@ -122,7 +84,7 @@ test('no more than unsentLimit bytes wait in Espruino, and `drain` makes room', 
 })
 
 test('a broker that sends faster than the client reads loses its connection', async () => {
-  const peer = await socketPeer({ unreadLimit: 5000 })
+  const peer = await peerOf({ unreadLimit: 5000 })
   const { transport } = peer
   transport.open(peer.broker)
   await peer.accept()

@@ -3,28 +3,15 @@
  * a C compiler.
  */
 import assert from 'node:assert/strict'
-import * as path from 'node:path'
 import { test } from 'node:test'
-import { benchTest } from '../bench/bench-test.js'
-import type { Measured } from '../bench/firmware-meter.js'
-import { bundleFirmware, bundleLibrary, ESP32, inFolder, runOnXs, xsHost } from '../bench/xs-run.js'
+import { steadyRows } from '../bench/steady-rows.js'
 
 const LIBRARY = `
   export { SpiNor } from './hal/spi-nor/index.js'
   export { ModdableSpiBus } from './hal/moddable/spi-bus.js'
 `
 
-const rows = benchTest(() =>
-  inFolder(async (folder) => {
-    const program = await xsHost(64)
-    const library = path.join(folder, 'library.js')
-    const firmware = path.join(folder, 'firmware.js')
-    await bundleLibrary(LIBRARY, library)
-    await bundleFirmware('../hal/spi-nor-firmware', firmware)
-    const options = ['--preload', library, '--creation', ESP32]
-    return (await runOnXs(program, firmware, ...options)) as Measured[]
-  }),
-)
+const rows = steadyRows(LIBRARY, '../hal/spi-nor-firmware')
 
 const OPERATIONS = [
   'erase',

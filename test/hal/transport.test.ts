@@ -12,6 +12,7 @@ import { TcpTransport } from '../../hal/node/index.js'
 import { reasonOf } from '../../hal/node/stream-transport.js'
 import { TRANSPORT_CLOSED, TRANSPORT_CONNECTING, TRANSPORT_OPEN } from '../../hal/transport.js'
 import { ERR_CONNECT, OK } from '../../src/status.js'
+import { type Identity, socketPeer } from './socket-peer.js'
 import { transportContract, type Peer } from './transport-contract.js'
 import { until } from '../until.js'
 
@@ -36,60 +37,6 @@ async function scriptedPeer(): Promise<Peer> {
     sawEnd: () => transport.closeCount > 0,
     slack: 4000,
     stop: async () => {},
-  }
-}
-
-interface Identity {
-  readonly key: Buffer
-  readonly cert: Buffer
-}
-
-/** A peer behind a server on the loopback; the last connection is the current one. */
-async function socketPeer(transport: TcpTransport, identity: Identity | null): Promise<Peer> {
-  const sockets: net.Socket[] = []
-  let chunks: Buffer[] = []
-  let hasEnded = false
-  const serve = (socket: net.Socket): void => {
-    sockets.push(socket)
-    chunks = []
-    hasEnded = false
-    socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('close', (hadError) => {
-      hasEnded = !hadError
-    })
-    socket.on('error', () => {})
-  }
-  const server = identity === null ? net.createServer(serve) : tls.createServer(identity, serve)
-  server.on('tlsClientError', () => {})
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  let accepted = 0
-  const last = () => sockets[sockets.length - 1]
-  return {
-    transport,
-    broker: {
-      host: identity === null ? '127.0.0.1' : 'localhost',
-      port,
-      secure: identity !== null,
-    },
-    absent: { ...ABSENT, secure: identity !== null },
-    accept: async () => {
-      accepted += 1
-      await until('the server has the connection', () => sockets.length >= accepted)
-    },
-    refuse: async () => {},
-    send: (bytes) => void last().write(bytes),
-    received: () => Buffer.concat(chunks),
-    stall: () => void last().pause(),
-    unstall: () => void last().resume(),
-    end: () => void last().end(),
-    sawEnd: () => hasEnded,
-    // Two windows of ours and what the kernel keeps for two sockets, which it sizes itself.
-    slack: 12 << 20,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
   }
 }
 
