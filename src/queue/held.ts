@@ -45,7 +45,12 @@ export class Held {
     this.heldBefore = 0
   }
 
-  /** A record was appended. */
+  /** The next record goes to flash at once, and with it all that is held. */
+  keepNext(): void {
+    this.group.mustKeep = true
+  }
+
+  /** A record was appended; its publisher tells of it. */
   appended(number: number): void {
     // The first record that is in RAM only begins a period; see `tend`.
     if (this.heldAt < 0 && !isBefore(number, this.log.storedEnd)) {

@@ -104,7 +104,7 @@ export class OutgoingQueue implements FullQueue {
     this.stream =
       log.fragments === null
         ? null
-        : new StreamWriter(this, this.overflow, group, this.clock, system)
+        : new StreamWriter(this, this.overflow, this.held, this.clock, system)
     this.listener = null
     this.keepsSent = keepsSent
     window.keepsSent = keepsSent
@@ -163,6 +163,11 @@ export class OutgoingQueue implements FullQueue {
   /** True when the oldest messages may have expired. */
   get hasExpiry(): boolean {
     return this.hasTimes || (this.stream !== null && this.stream.hasTimes)
+  }
+
+  /** Number of the message whose payload is being handed over; 0: none. It has no ticket yet. */
+  get openNumber(): number {
+    return this.stream === null ? 0 : this.stream.number
   }
 
   /** The next message that was never sent, loaded; 0: none, or one that must stay. */
@@ -261,7 +266,7 @@ export class OutgoingQueue implements FullQueue {
         this.log.stepBack()
         return 0
       }
-      if (this.stream !== null && number === this.stream.number) {
+      if (number === this.openNumber) {
         this.log.stepBack()
         return 0
       }

@@ -27,6 +27,8 @@ export interface FullQueue {
   /** True when the oldest messages may have expired. */
   readonly hasExpiry: boolean
   readonly marks: Marks
+  /** Number of the message whose payload is being handed over; 0: none. It has no ticket yet. */
+  readonly openNumber: number
   /** Starts reading at the oldest message; `resume` goes back to where the session reads. */
   startSweep(): void
   resume(): void
@@ -131,7 +133,7 @@ export class Overflow implements RoomMaker {
       if (state === COMPLETE) continue
       queue.marks.count(DROPPED_FULL)
       listener.onDropping(number, state, ERR_DROPPED)
-      listener.onDropped(number, ERR_DROPPED, 0)
+      listener.onDropped(number === queue.openNumber ? 0 : number, ERR_DROPPED, 0)
     }
     window.moveBase(stays)
     window.slide(queue.log.nextNumber)

@@ -8,8 +8,8 @@ import type { System } from '../../hal/system.js'
 import { isBefore } from '../store/exchange-window.js'
 import { FRAGMENT_HEAD } from '../store/flash-record.js'
 import { MESSAGE_FRAGMENTS, type MessageSource } from '../store/message-record.js'
-import type { GroupControl } from '../store/outgoing-log.js'
 import { placeMessage } from '../store/place-message.js'
+import type { Held } from './held.js'
 import type { FullQueue, Overflow } from './overflow.js'
 import type { QueueClock } from './queue-clock.js'
 
@@ -20,14 +20,14 @@ export class StreamWriter {
   hasTimes: boolean
   private readonly queue: FullQueue
   private readonly overflow: Overflow
-  private readonly group: GroupControl | null
+  private readonly held: Held | null
   private readonly clock: QueueClock
   private readonly system: System
 
   constructor(
     queue: FullQueue,
     overflow: Overflow,
-    group: GroupControl | null,
+    held: Held | null,
     clock: QueueClock,
     system: System,
   ) {
@@ -35,7 +35,7 @@ export class StreamWriter {
     this.hasTimes = false
     this.queue = queue
     this.overflow = overflow
-    this.group = group
+    this.held = held
     this.clock = clock
     this.system = system
   }
@@ -57,7 +57,7 @@ export class StreamWriter {
     if (this.number !== 0) return ERR_BUSY
     const cost = fragments.cost(payloadLength)
     if (cost * 2 > log.capacity) return ERR_TOO_LARGE
-    if (this.group !== null) this.group.mustKeep = true
+    if (this.held !== null) this.held.keepNext()
     const status = this.overflow.makeSpace(cost)
     if (status !== OK) return status
     message.flags |= MESSAGE_FRAGMENTS
@@ -68,6 +68,7 @@ export class StreamWriter {
     writeUint32(log.buffer, at, payloadLength)
     const number = log.append(at + 4 - log.bodyAt)
     if (number < 0) return number
+    if (this.held !== null) this.held.appended(number)
     if (seconds >= 0) this.hasTimes = true
     this.number = number
     return OK
@@ -77,7 +78,7 @@ export class StreamWriter {
   add(source: Uint8Array, at: number, length: number, isLast: boolean): number {
     const number = this.number
     const fragments = this.queue.log.fragments!
-    if (this.group !== null) this.group.mustKeep = true
+    if (this.held !== null) this.held.keepNext()
     let status = OK
     for (let left = length; left > 0 && status === OK;) {
       const count = fragments.fit(left)

@@ -18,6 +18,9 @@ export interface DeviceConfig {
   /** Milliseconds from a boot until the wall clock is known; -1: never. */
   wallAfterMs: number
   largestPayload: number
+  /** One message in so many is handed over in parts, of this size at the most; 0: none. */
+  streamOneIn: number
+  largestStream: number
   /** One message in so many expires; 0: none. */
   expiringOneIn: number
   publishEveryMs: number
@@ -62,6 +65,8 @@ export function deviceConfig(chance: Chance): DeviceConfig {
     wallAfterMs: chance.pick([-1, 0, 2000]),
     // With lanes some messages take more than half of a send buffer.
     largestPayload: chance.between(8, laneCount > 1 ? 400 : 180),
+    streamOneIn: chance.oneIn(3) ? 12 : 0,
+    largestStream: eraseSize * 3,
     expiringOneIn: chance.oneIn(4) ? 5 : 0,
     publishEveryMs: chance.pick([50, 200, 400]),
     latencyMs: chance.pick([1, 20, 150]),

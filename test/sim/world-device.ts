@@ -3,7 +3,7 @@
  * new client on it. It drives the client as a target does, publishes, and tells the ledger.
  */
 import { ManualSystem, NorFlash, PowerCut, type Tear } from '../../hal/memory/index.js'
-import { MqttClient, type PublishOptions } from '../../src/index.js'
+import { MqttClient } from '../../src/index.js'
 import { makeLanes } from '../../src/lanes.js'
 import { FlashStore } from '../../src/storage.js'
 import { XorHooks } from '../store/xor-hooks.js'
@@ -11,9 +11,10 @@ import type { BrokerWitness, WorldBroker } from './world-broker.js'
 import { type Chance, type EventQueue, violate } from './world-clock.js'
 import type { DeviceConfig } from './world-config.js'
 import { lanesOf } from './world-lanes.js'
-import { type InMessage, Ledger, type OutMessage, payloadOf, seqOf } from './world-ledger.js'
+import { type InMessage, Ledger, payloadOf, seqOf } from './world-ledger.js'
 import { Monitor } from './world-monitor.js'
 import { WorldTransport } from './world-network.js'
+import { type PublisherHost, WorldPublisher } from './world-publisher.js'
 import { BUSY_MS, Watch } from './world-watch.js'
 import type { WirePacket } from './world-wire.js'
 
@@ -25,7 +26,7 @@ const SPIN_LIMIT = 3000
 const READ_LIMIT = 20000
 const TEARS: Tear[] = ['noop', 'prefix', 'random', 'progressive', 'weak']
 
-export class Device implements BrokerWitness {
+export class Device implements BrokerWitness, PublisherHost {
   readonly name: string
   readonly ledger: Ledger
   readonly monitor: Monitor
@@ -38,6 +39,7 @@ export class Device implements BrokerWitness {
   private readonly chance: Chance
   private readonly broker: WorldBroker
   private readonly hooks = new XorHooks()
+  private readonly publisher: WorldPublisher
   private system = new ManualSystem(1)
   private transport: WorldTransport | null = null
   private bootedAt = 0
@@ -47,10 +49,6 @@ export class Device implements BrokerWitness {
   private spins = 0
   private handedOverNow: InMessage[] = []
   private downMs = 0
-  /** The message that `publish` was called with and has not returned from. */
-  private publishing: OutMessage | null = null
-  /** It was reported as kept before `publish` returned. */
-  private isKeptNow = false
   /** The application has asked for a sleep; and it had stopped the client, or has since. */
   private isSleepy = false
   private wasStopped = false
@@ -85,6 +83,7 @@ export class Device implements BrokerWitness {
     this.ledger = new Ledger(rules, lanes)
     this.watch = new Watch(config, this.ledger)
     this.monitor = new Monitor(this.ledger, config.protocol, options.inFlightLimit!)
+    this.publisher = new WorldPublisher(this, clock, chance)
     broker.witnesses.set(name, this)
   }
 
@@ -151,7 +150,7 @@ export class Device implements BrokerWitness {
     const boot = monitor.boot
     client.on('message.persisted', (event) => {
       if (ledger.byTicket.get(event.ticket)?.boot === boot) ledger.kept(event.ticket, boot)
-      else this.isKeptNow = true
+      else this.publisher.isKeptNow = true
     })
     client.on('message.sent', (event) => {
       if (event.ticket === 0) return
@@ -162,7 +161,7 @@ export class Device implements BrokerWitness {
       ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
     })
     client.on('message.dropped', (event) => {
-      if (event.ticket === 0) watch.newestDropped(event.status, this.publishing, clock.now)
+      if (event.ticket === 0) this.publisher.dropped(event.status)
       else ledger.dropped(event.ticket, event.status, boot, clock.now)
     })
     client.on('storage.failed', (event) => violate('storage failed with status ' + event.status))
@@ -184,6 +183,7 @@ export class Device implements BrokerWitness {
 
   private die(): void {
     this.transport?.powerLost()
+    this.publisher.powerLost()
     this.ledger.powerCut(this.clock.now)
     this.monitor.interrupted()
     for (const entry of this.handedOverNow) entry.mayRepeat = true
@@ -196,7 +196,7 @@ export class Device implements BrokerWitness {
   }
 
   /** Lets the device do something. A power cut inside ends this boot: then false. */
-  private run(action: () => void): boolean {
+  run(action: () => void): boolean {
     const reads = this.flash.counters.reads
     try {
       action()
@@ -265,39 +265,22 @@ export class Device implements BrokerWitness {
     this.run(() => (isStart ? client.start() : client.stop()))
   }
 
+  get hasWall(): boolean {
+    return this.system.wall > 0
+  }
+
   publish(): void {
-    const client = this.client
-    if (!client || this.clock.now < this.busyUntil) return
+    if (!this.client || this.clock.now < this.busyUntil) return
     this.tick()
-    const chance = this.chance
-    const qos = chance.oneIn(12) ? 0 : chance.between(1, 2)
-    const size = chance.oneIn(8) ? chance.between(4, this.config.largestPayload) : chance.below(24)
-    const { expiringOneIn } = this.config
-    const expirySeconds =
-      qos > 0 && expiringOneIn > 0 && chance.oneIn(expiringOneIn) ? chance.between(2, 60) : 0
-    const message = this.ledger.begin(qos, chance.oneIn(20), size, expirySeconds)
-    const options: PublishOptions = { qos, retain: message.retain }
-    if (expirySeconds > 0) options.properties = { messageExpiryInterval: expirySeconds }
-    const { watch, ledger, monitor, clock } = this
-    const nextTicket = watch.nextTicket(message.lane)
-    let ticket = 0
-    watch.beforePublish(message)
-    this.publishing = message
-    this.isKeptNow = false
-    const isAlive = this.run(() => {
-      ticket = client.publish(message.topic, message.payload, options)
-    })
-    this.publishing = null
-    if (!isAlive) {
-      ledger.undecided(message, nextTicket, monitor.boot, clock.now)
-      return
-    }
-    message.isKept = this.isKeptNow
-    message.isAgeKnown = this.config.wallAfterMs <= 0 || this.system.wall > 0
-    watch.published(message, ticket)
-    if (ticket < 0) message.fate = 'refused'
-    else ledger.accepted(message, ticket, monitor.boot, clock.now)
-    this.check()
+    this.publisher.act()
+    if (this.client) this.check()
+  }
+
+  /** The application has no more to say. */
+  comeToRest(): void {
+    this.flash.cutAt(0, 'noop', 1)
+    if (this.client) this.publisher.comeToRest()
+    this.stopOrStart(true)
   }
 
   /** The application asks for a sleep; after it the device starts again, or is without power. */

@@ -58,6 +58,16 @@ export class LaneBook {
     return this.rules.index
   }
 
+  /** A message has its place, and its payload comes in parts. */
+  begun(message: OutMessage): void {
+    this.open.add(message)
+  }
+
+  /** It never became whole. */
+  givenUp(message: OutMessage): void {
+    this.open.delete(message)
+  }
+
   accepted(message: OutMessage): void {
     this.open.add(message)
     this.latest.set(message.topic, message)

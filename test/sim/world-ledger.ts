@@ -162,7 +162,7 @@ export class Ledger {
   accepted(message: OutMessage, ticket: number, boot: number, now: number): void {
     message.fate = 'accepted'
     message.boot = boot
-    message.acceptedAt = now
+    message.acceptedAt ||= now
     if (message.qos > 0) this.acceptedCount++
     if (ticket === 0) return
     this.name(message, ticket)
@@ -181,11 +181,18 @@ export class Ledger {
     this.name(message, ticket)
   }
 
+  /** The power went when its payload had not begun: it may be found damaged, and is not sent. */
+  neverWhole(message: OutMessage, ticket: number, boot: number): void {
+    message.fate = 'refused'
+    message.boot = boot
+    this.name(message, ticket)
+  }
+
   private name(message: OutMessage, ticket: number): void {
     const other = this.byTicket.get(ticket)
     if (other) {
       const wasInRam = !other.isKept && other.boot !== message.boot
-      if (other.fate !== 'undecided' && !wasInRam) violate(`ticket ${ticket} was given twice`)
+      if (other.fate === 'accepted' && !wasInRam) violate(`ticket ${ticket} was given twice`)
       other.isGone = true
     }
     message.ticket = ticket
@@ -324,7 +331,7 @@ export class Ledger {
       if (overflow === 'replace-same-topic' && newest.seq > message.seq) return
     } else if (status === ERR_CORRUPT) {
       // The power was cut while it was written: it may be half there.
-      if (message.fate === 'undecided' || message.wasCutInRam) return
+      if (message.fate !== 'accepted' || message.wasCutInRam) return
     } else if (status === ERR_REFUSED && message.wasRefused) return
     else if (status === ERR_SESSION_LOST && !this.rules.isRepublishing) return
     else if (status === ERR_EXPIRED && message.lifeSeconds > 0) {

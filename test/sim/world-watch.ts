@@ -104,6 +104,7 @@ export class Watch {
   }
 
   private mayLeave(message: OutMessage): boolean {
+    if (message.fate === 'pending') return false // its payload is not whole
     const { connection } = this
     const { window } = this.client!['queues'][message.lane.index]!
     if ((message.number - window.base) >>> 0 >= WINDOW_SPAN) return false
@@ -177,7 +178,7 @@ export class Watch {
     const client = this.client!
     // What was published after the last acknowledgement came while DISCONNECT was on its way.
     const isLeft = this.ledger.lanes.some(({ open }) => {
-      return [...open].some(({ acceptedAt }) => acceptedAt < askedAt)
+      return [...open].some(({ fate, acceptedAt }) => fate !== 'pending' && acceptedAt < askedAt)
     })
     if (now < deadline - 1 && isLeft && !wasStopped) {
       violate('a sleep begins early, and messages are left')

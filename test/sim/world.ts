@@ -152,10 +152,7 @@ export class World {
   private comeToRest(): void {
     const began = this.clock.now
     this.broker.isCalm = true
-    for (const device of this.devices) {
-      device.flash.cutAt(0, 'noop', 1)
-      device.stopOrStart(true)
-    }
+    for (const device of this.devices) device.comeToRest()
     let restedAt = -1
     // The marks of the last acknowledgements need their time.
     const marksMs = 2000 + Math.max(...this.devices.map(({ config }) => config.client.ackDelayMs!))
