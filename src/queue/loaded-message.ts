@@ -36,27 +36,13 @@ export class LoadedMessage {
     status = this.record.parse(log.buffer, log.loadedAt, log.loadedLength)
     if (status === OK && this.record.isFragmented) {
       // The check overwrites the buffer.
-      status = this.checkFragments(this.record.payloadLength)
+      const fragments = log.fragments
+      status = fragments === null ? ERR_CORRUPT : fragments.check(this.record.payloadLength)
       if (status === OK) status = log.load()
     }
     return status === OK && this.record.topicNumber > 0
       ? log.loadTopic(this.record.topicNumber)
       : status
-  }
-
-  /** Reads all fragments: OK when each is there and intact, so that sending can begin. */
-  private checkFragments(length: number): Status {
-    const fragments = this.log.fragments
-    if (fragments === null) return ERR_CORRUPT
-    fragments.rewind()
-    let left = length
-    for (;;) {
-      const found = fragments.next()
-      if (found === 0) break
-      if (found < 0) return found
-      left -= found
-    }
-    return left === 0 ? OK : ERR_CORRUPT
   }
 
   get topic(): Uint8Array {

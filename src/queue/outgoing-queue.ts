@@ -165,17 +165,25 @@ export class OutgoingQueue implements FullQueue {
     return this.hasTimes || (this.stream !== null && this.stream.hasTimes)
   }
 
-  /** Number of the message whose payload is being handed over; 0: none. It has no ticket yet. */
-  get openNumber(): number {
-    return this.stream === null ? 0 : this.stream.number
-  }
-
   /** The next message that was never sent, loaded; 0: none, or one that must stay. */
   nextUnsent(): number {
     const number = this.next()
     if (number === 0 || this.window.state(number) !== QUEUED) return 0
     if (this.listener!.mayBeKnown(number)) return 0
     return this.load(number) === OK ? number : 0
+  }
+
+  qosOf(number: number): number {
+    const log = this.log
+    let found = log.advance()
+    while (found > 0 && isBefore(found, number)) found = log.advance()
+    if (found === number) {
+      const status = this.loaded.load()
+      if (status === ERR_NOT_READY) return -1
+      return status === OK ? this.loaded.record.qos : 2
+    }
+    if (found > 0) log.stepBack()
+    return 2
   }
 
   /** True when a newer message of the loaded one's topic is in the lane. */
@@ -266,7 +274,7 @@ export class OutgoingQueue implements FullQueue {
         this.log.stepBack()
         return 0
       }
-      if (number === this.openNumber) {
+      if (this.stream !== null && number === this.stream.number) {
         this.log.stepBack()
         return 0
       }
@@ -329,7 +337,7 @@ export class OutgoingQueue implements FullQueue {
   /** Ends the exchange without the broker, counts it and reports it. */
   drop(number: number, status: Status, reason: number, reasonCode: number): void {
     this.marks.count(reason)
-    this.listener!.onDropping(number, this.window.state(number), status)
+    this.listener!.onDropping(number, this.window.state(number), status, 2)
     this.complete(number)
     this.listener!.onDropped(number, status, reasonCode)
   }

@@ -27,11 +27,15 @@ export interface FullQueue {
   /** True when the oldest messages may have expired. */
   readonly hasExpiry: boolean
   readonly marks: Marks
-  /** Number of the message whose payload is being handed over; 0: none. It has no ticket yet. */
-  readonly openNumber: number
   /** Starts reading at the oldest message; `resume` goes back to where the session reads. */
   startSweep(): void
   resume(): void
+  rewind(): void
+  /**
+   * The QoS of a message further on than the last one asked for; 2 where it cannot be read; -1
+   * where it never became whole, or was settled before: nobody is told of it then.
+   */
+  qosOf(number: number): number
   /** The next message that was never sent, loaded; 0: none, or one that must stay. */
   nextUnsent(): number
   readonly loaded: LoadedMessage
@@ -126,18 +130,39 @@ export class Overflow implements RoomMaker {
     const listener = queue.listener!
     const stays = queue.log.oldestAfterDrop()
     if (stays === 0 || !isBefore(window.base, stays)) return false
-    if (!listener.mayDropBefore(stays)) return false
+    queue.startSweep()
+    const hasPlaces = this.debtsBefore(stays) <= listener.placesLeft
+    queue.rewind()
     let number = window.base
-    for (; number !== stays; number = numberAfter(number)) {
+    for (; hasPlaces && number !== stays; number = numberAfter(number)) {
       const state = window.state(number)
       if (state === COMPLETE) continue
+      const qos = queue.qosOf(number)
+      if (qos < 0) continue
       queue.marks.count(DROPPED_FULL)
-      listener.onDropping(number, state, ERR_DROPPED)
-      listener.onDropped(number === queue.openNumber ? 0 : number, ERR_DROPPED, 0)
+      listener.onDropping(number, state, ERR_DROPPED, qos)
+      listener.onDropped(number, ERR_DROPPED, 0)
     }
-    window.moveBase(stays)
+    if (hasPlaces) window.moveBase(stays)
+    queue.resume()
+    if (!hasPlaces) return false
     window.slide(queue.log.nextNumber)
     // One record holds counters and base, so a power loss counts each message once.
     return queue.marks.saveDrops() === OK
+  }
+
+  /**
+   * Messages before `stays` whose identifier the broker may hold. After a reboot they may be more
+   * than the window spans: flash does not say what was sent since the last mark.
+   */
+  private debtsBefore(stays: number): number {
+    const queue = this.queue
+    let count = 0
+    for (let number = queue.window.base; number !== stays; number = numberAfter(number)) {
+      const state = queue.window.state(number)
+      if (state === COMPLETE || !queue.listener!.mayBeHeld(number, state)) continue
+      if (queue.qosOf(number) === 2) count++
+    }
+    return count
   }
 }

@@ -6,13 +6,15 @@ import type { Status } from '../status.js'
 export interface QueueListener {
   /**
    * `number` is leaving the queue because of `status`; `state` is how far it had come (QUEUED, SENT
-   * or RELEASED).
+   * or RELEASED); `qos` is 2 where it is not known.
    */
-  onDropping(number: number, state: number, status: Status): void
+  onDropping(number: number, state: number, status: Status, qos: number): void
   /** True when the broker may know the message although its state does not say so. */
   mayBeKnown(number: number): boolean
-  /** False when not all messages before `stays` can be given up now. */
-  mayDropBefore(stays: number): boolean
+  /** True when the broker may hold the identifier of the message, if it is one of QoS 2. */
+  mayBeHeld(number: number, state: number): boolean
+  /** How many of those can be given up now. */
+  readonly placesLeft: number
   /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */
   onDropped(number: number, status: Status, reasonCode: number): void
   /** A message that was in RAM only is on flash from now on. */

@@ -7,7 +7,7 @@
 import { MESSAGE_DROPPED, MESSAGE_PERSISTED, STORAGE_FAILED } from '../events.js'
 import type { QueueListener } from '../queue/queue-listener.js'
 import { ERR_REFUSED, OK, type Status } from '../status.js'
-import { COMPLETE, isBefore, QUEUED, RELEASED, WINDOW_SPAN } from '../store/exchange-window.js'
+import { QUEUED, RELEASED } from '../store/exchange-window.js'
 import type { Connection } from './connection.js'
 import type { InFlight } from './in-flight.js'
 
@@ -20,14 +20,12 @@ export class Drops implements QueueListener {
     this.lane = lane
   }
 
-  onDropping(number: number, state: number, status: Status): void {
+  onDropping(number: number, state: number, status: Status, qos: number): void {
     const lane = this.lane
-    const session = this.connection.state
-    // What the broker refused it has ended itself [MQTT-4.3.3-9].
-    const mayBeKnown = status !== ERR_REFUSED && (state !== QUEUED || lane.mayHaveBeenSent(number))
-    // The broker may hold this identifier for QoS 2: it is blocked until PUBCOMP frees it.
-    if (mayBeKnown && session.sessionMayExist && lane.mayBeQos2(number, state)) {
-      session.owed.add(lane.packetIdOf(number))
+    // What the broker refused it has ended itself [MQTT-4.3.3-9]. What it may hold is blocked until
+    // PUBCOMP frees the identifier.
+    if (status !== ERR_REFUSED && qos === 2 && this.mayBeHeld(number, state)) {
+      this.connection.state.owed.add(lane.packetIdOf(number))
       // Its PUBLISH left on an earlier connection: no PUBREC will come that PUBREL could answer.
       if (state !== RELEASED && !lane.wasSentHere(number)) {
         this.connection.exchanges.pubrelDue(lane.packetIdOf(number))
@@ -41,19 +39,18 @@ export class Drops implements QueueListener {
     return this.lane.mayHaveBeenSent(number)
   }
 
-  /** Each exchange that began takes a place among those owed their end; there are so many. */
-  mayDropBefore(stays: number): boolean {
-    const window = this.lane.queue.window
+  mayBeHeld(number: number, state: number): boolean {
+    const lane = this.lane
+    return (
+      (state !== QUEUED || lane.mayHaveBeenSent(number)) &&
+      this.connection.state.sessionMayExist &&
+      lane.mayBeQos2(number, state)
+    )
+  }
+
+  get placesLeft(): number {
     const owed = this.connection.state.owed
-    let places = owed.packetIds.length - owed.count
-    for (let index = 0; index < WINDOW_SPAN; index++) {
-      const number = (window.base + index) >>> 0
-      if (!isBefore(number, stays)) break
-      const state = window.state(number)
-      if (state === COMPLETE) continue
-      if (state !== QUEUED || this.lane.mayHaveBeenSent(number)) places--
-    }
-    return places >= 0
+    return owed.packetIds.length - owed.count
   }
 
   onDropped(number: number, status: Status, reasonCode: number): void {

@@ -63,7 +63,7 @@ export class PayloadPump {
         this.size = size
         this.taken = 0
       }
-      if (size <= 0 || size > this.left + this.taken) {
+      if (size <= 0 || size !== this.size || size > this.left + this.taken) {
         connection.fail(ERR_STORAGE)
         return
       }

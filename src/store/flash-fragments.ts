@@ -25,6 +25,8 @@ import type { SectorScan } from './sector-scan.js'
 
 /** Payload for which the rest of a sector is used, in bytes; less is not worth its header. */
 const LEAST_FRAGMENT = 64
+/** Words of a position before its salts. */
+const HELD_SALTS = 6
 
 /**
  * FlashFragments: writes and reads the FRAGMENT records of a message: docs/FLASH-FORMAT.md, section
@@ -50,6 +52,8 @@ export class FlashFragments implements Fragments {
   private lastSequence: number
   private lastAt: number
   private readonly lastSalt: Uint32Array
+  /** Where a check interrupted the payload that is being sent, and the salts there. */
+  private readonly held: Uint32Array
 
   constructor(
     region: FlashRegion,
@@ -75,6 +79,7 @@ export class FlashFragments implements Fragments {
     this.lastSequence = 0
     this.lastAt = 0
     this.lastSalt = new Uint32Array(region.salt.length)
+    this.held = new Uint32Array(HELD_SALTS + 2 * region.salt.length)
   }
 
   cost(length: number): number {
@@ -119,6 +124,45 @@ export class FlashFragments implements Fragments {
     if (this.salt.length > 0) this.salt.set(reader.context.salt)
     this.number = reader.recordNumber
     this.isDone = false
+  }
+
+  check(length: number): Status {
+    // A publish that makes room looks at other messages while one is being sent.
+    this.hold()
+    this.rewind()
+    let left = length
+    let found = this.next()
+    for (; found > 0; found = this.next()) left -= found
+    this.resume()
+    if (found < 0) return found
+    return left === 0 ? OK : ERR_CORRUPT
+  }
+
+  private hold(): void {
+    const held = this.held
+    held[0] = this.sequence
+    held[1] = this.at
+    held[2] = this.number
+    held[3] = this.isDone ? 1 : 0
+    held[4] = this.lastSequence
+    held[5] = this.lastAt
+    held.set(this.salt, HELD_SALTS)
+    held.set(this.lastSalt, HELD_SALTS + this.salt.length)
+  }
+
+  private resume(): void {
+    const held = this.held
+    const salt = this.salt
+    this.sequence = held[0]!
+    this.at = held[1]!
+    this.number = held[2]!
+    this.isDone = held[3] === 1
+    this.lastSequence = held[4]!
+    this.lastAt = held[5]!
+    for (let index = 0; index < salt.length; index++) {
+      salt[index] = held[HELD_SALTS + index]!
+      this.lastSalt[index] = held[HELD_SALTS + salt.length + index]!
+    }
   }
 
   next(): number {

@@ -172,6 +172,12 @@ export interface Fragments {
     length: number,
     isLast: boolean,
   ): Status
+  /**
+   * Reads all fragments of the message that the log's reader is at: OK when they are whole and hold
+   * `length` bytes, so that sending can begin; else as `next`. Overwrites the log's buffer; what is
+   * being read is read on afterwards.
+   */
+  check(length: number): Status
   /** Starts reading the fragments of the message that the log's reader is at. */
   rewind(): void
   /**

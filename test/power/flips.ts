@@ -51,7 +51,8 @@ class Device {
     this.queue = new OutgoingQueue(log, window, state, system, lane, null, 16, 1000, false)
     this.queue.listen({
       onDropping: () => {},
-      mayDropBefore: () => true,
+      mayBeHeld: () => false,
+      placesLeft: 64,
       onDropped: (number) => {
         assert.ok(!reported.has(number), `${number} is reported twice`)
         reported.add(number)

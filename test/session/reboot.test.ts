@@ -180,6 +180,27 @@ for (const protocol of [4, 5]) {
       assert.equal(desk.client.stats.queued, 301 - full)
     })
 
+    it('drop-oldest gives up no more exchanges of QoS 2 than it can remember to end', () => {
+      for (const qos of [1, 2]) {
+        const flash = new NorFlash({ capacity: 32 * 1024, eraseSize: 4096, writeSize: 1 })
+        const options = { protocol, overflow: 'drop-oldest' as const, inFlightLimit: 64 }
+        const first = boot(flash, options)
+        first.connect()
+        for (let n = 0; n < 150; n++) first.client.publish('t', `${n}`, { qos: qos as 1 | 2 })
+        assert.equal(first.sent().length, 64)
+        // From here on each of the oldest sector's messages may have been sent, for all flash says.
+        const desk = boot(flash, options)
+        let isFull = false
+        while (!isFull && desk.client.stats.dropped.full === 0) {
+          isFull = desk.client.publish('t', 'x'.repeat(100), { qos: 1 }) < 0
+        }
+        assert.equal(isFull, qos === 2)
+        desk.connect({ sessionPresent: true })
+        const kinds = new Set(desk.sent().map(({ cmd, dup }) => `${cmd} ${dup}`))
+        assert.deepEqual([...kinds], [`publish ${qos === 2}`])
+      }
+    })
+
     it('a power cut while the oldest are dropped loses and counts each message once', () => {
       const options = { protocol, overflow: 'drop-oldest' as const }
       const taken = board(8 * 1024).snapshot()

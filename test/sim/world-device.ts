@@ -161,7 +161,7 @@ export class Device implements BrokerWitness, PublisherHost {
       ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
     })
     client.on('message.dropped', (event) => {
-      if (event.ticket === 0) this.publisher.dropped(event.status)
+      if (event.ticket === 0) watch.newestDropped(event.status, this.publisher.current, clock.now)
       else ledger.dropped(event.ticket, event.status, boot, clock.now)
     })
     client.on('storage.failed', (event) => violate('storage failed with status ' + event.status))

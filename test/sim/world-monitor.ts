@@ -4,6 +4,7 @@
  * Receive Maximum, and which packet may answer which. It outlives reboots, as the broker does.
  */
 import { violate } from './world-clock.js'
+import { perLane } from './world-identifiers.js'
 import type { Ledger } from './world-ledger.js'
 import type { Link, Tap } from './world-network.js'
 import * as wire from './world-wire.js'
@@ -11,7 +12,7 @@ import type { WirePacket } from './world-wire.js'
 
 const SUBSCRIBE_ID = -1
 const KEEP_ALIVE_TIMEOUT = 0x8d
-/** Packet Identifiers of one lane. */
+/** Packet Identifiers from one lane's first to the next one's. */
 const LANE_IDS = 4096
 
 export class Monitor implements Tap {
@@ -47,6 +48,7 @@ export class Monitor implements Tap {
   private readonly inFlight = new Set<number>()
   private readonly pubrelDue: number[] = []
   private readonly pubrelSent = new Set<number>()
+  private readonly ended = new Set<number>()
   private readonly answers = new Map<number, number[]>()
 
   constructor(ledger: Ledger, version: number, inFlightLimit: number) {
@@ -74,12 +76,12 @@ export class Monitor implements Tap {
     this.inFlight.clear()
     this.pubrelDue.length = 0
     this.pubrelSent.clear()
+    this.ended.clear()
     this.answers.clear()
     // SUBSCRIBE is no part of the session: its exchange ends with the connection.
     // Nor does the broker keep anything of QoS 1, so the identifier of a dropped message is free.
     for (const [packetId, seq] of this.live) {
-      const message = this.ledger.out[seq]
-      if (!message || (message.qos === 1 && message.wasDropped)) this.live.delete(packetId)
+      if (!this.ledger.out[seq] || this.isFree(seq)) this.live.delete(packetId)
     }
   }
 
@@ -151,17 +153,20 @@ export class Monitor implements Tap {
       return
     }
     if (message.isGone) violate(`${name} is sent, a power cut took it and its ticket is another's`)
-    if (packetId !== 1 + LANE_IDS * message.lane.index + (message.number % LANE_IDS)) {
+    if (packetId !== 1 + LANE_IDS * message.lane.index + (message.number % perLane())) {
       violate(`${name} with identifier ${packetId} in lane ${message.lane.index}`)
     }
     const last = this.lastSeqs[message.lane.index] ?? -1
     if (message.seq <= last) violate(`${name} is sent after ${last}`)
     this.lastSeqs[message.lane.index] = message.seq
     const named = this.live.get(packetId)
-    if (named !== undefined && named !== message.seq) {
+    // Dropped before its turn on this connection: the broker knows nothing of it here.
+    const isFree = named !== undefined && !this.inFlight.has(packetId) && this.isFree(named)
+    if (named !== undefined && named !== message.seq && !isFree) {
       violate(`identifier ${packetId} names ${named} and ${message.seq} [MQTT-2.2.1-3]`)
     }
     this.live.set(packetId, message.seq)
+    this.ended.delete(packetId)
     if (this.released.has(packetId)) violate(`${name} again after PUBREL [MQTT-4.3.3-6]`)
     // DUP: set where the session has seen the PUBLISH before, never where it cannot have.
     const isRepeat = this.isPresent && message.writtenIn === this.session
@@ -177,12 +182,32 @@ export class Monitor implements Tap {
     }
   }
 
+  /** True when the broker keeps nothing of the message beyond the connection it was sent on. */
+  private isFree(seq: number): boolean {
+    const message = this.ledger.out[seq]
+    return message !== undefined && message.qos === 1 && message.wasDropped
+  }
+
+  /** True when a message of QoS 2 with this identifier was dropped in this boot. */
+  private isOwed(packetId: number): boolean {
+    return this.ledger.out.some(
+      ({ qos, wasDropped, settledBoot, lane, number }) =>
+        qos === 2 &&
+        wasDropped &&
+        settledBoot === this.boot &&
+        packetId === 1 + LANE_IDS * lane.index + (number % perLane()),
+    )
+  }
+
   private onPubrelSent(packetId: number): void {
     // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]; the rest are resends.
     const place = this.pubrelDue.indexOf(packetId)
     if (place > 0) violate(`PUBREL ${packetId} overtakes ${this.pubrelDue[0]} [MQTT-4.6.0-4]`)
     if (place === 0) this.pubrelDue.shift()
     else if (this.pubrelSent.has(packetId)) violate(`PUBREL ${packetId} without a new PUBREC`)
+    else if (this.ended.has(packetId) && !this.isOwed(packetId)) {
+      violate(`PUBREL ${packetId} after PUBCOMP`)
+    }
     this.pubrelSent.add(packetId)
     const seq = this.live.get(packetId)
     const wasDropped = seq !== undefined && seq >= 0 && this.ledger.out[seq]!.wasDropped
@@ -232,6 +257,8 @@ export class Monitor implements Tap {
     this.released.delete(packetId)
     this.pubrecs.delete(packetId)
     this.inFlight.delete(packetId)
+    this.pubrelSent.delete(packetId)
+    this.ended.add(packetId)
   }
 
   private newSession(): void {

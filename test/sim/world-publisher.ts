@@ -57,21 +57,6 @@ export class WorldPublisher {
     else this.publish()
   }
 
-  /** message.dropped without a ticket: the new message is given up, or the one that is open. */
-  dropped(status: number): void {
-    const { current, open } = this
-    const lane = current?.lane
-    if (!open || (lane && lane !== open.message.lane) || lane?.rules.overflow === 'drop-newest') {
-      this.host.watch.newestDropped(status, current, this.clock.now)
-      return
-    }
-    const { message } = open
-    if (message.wasDropped) violate(`message ${message.seq} is dropped twice`)
-    message.wasDropped = true
-    message.dropStatus = status
-    message.lane.dropped(status, message)
-  }
-
   /** The power has gone: of a message that is not whole nothing remains. */
   powerLost(): void {
     if (this.open) this.giveUp(this.open)
