@@ -147,8 +147,10 @@ export class Overflow implements RoomMaker {
     queue.resume()
     if (!hasPlaces) return false
     window.slide(queue.log.nextNumber)
-    // One record holds counters and base, so a power loss counts each message once.
-    return queue.marks.saveDrops() === OK
+    // One record holds counters and base, so a power loss counts each message once. The base has
+    // to be durable also where nothing was counted.
+    queue.marks.completed()
+    return queue.marks.flush() === OK
   }
 
   /**

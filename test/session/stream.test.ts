@@ -222,6 +222,58 @@ describe('payload in parts', () => {
     }
   })
 
+  it('drop-oldest gives one up while the next is being sent: that one arrives whole', () => {
+    for (const hasHooks of [false, true]) {
+      const desk = boot(flashOf(64 * 1024), { overflow: 'drop-oldest' }, hasHooks)
+      desk.connect()
+      const first = write(desk, payloadOf(15000), 1000)
+      desk.sent()
+      const second = payloadOf(15000, 5)
+      write(desk, second, 1000)
+      desk.transport.room = 700 // the second is on its way, and in the middle of a fragment
+      desk.poll()
+      const isGivenUp = () => desk.of('message.dropped').some(({ ticket }) => ticket === first)
+      for (let n = 0; n < 100 && !isGivenUp(); n++) {
+        assert.ok(desk.client.publish('small', payloadOf(900), { qos: 1 }) > 0)
+      }
+      assert.ok(isGivenUp())
+      desk.transport.room = 1e9
+      const [packet] = publishes(desk.sent())
+      assert.equal(digest(packet!.payload as Uint8Array), digest(second))
+      assert.equal(desk.of('client.disconnected').length, 0)
+    }
+  })
+
+  it('in a group lane it is told as persisted once, with its ticket, and not before', () => {
+    const lanes = [{ name: 'all', durability: 'group' as const, groupMs: 100 }]
+    const desk = boot(flashOf(), { lanes })
+    desk.connect()
+    const stream = desk.client.stream('big', 5000, { qos: 1 })
+    stream.write(payloadOf(4000), 0, 4000)
+    desk.after(500)
+    assert.deepEqual(desk.of('message.persisted'), [])
+    const ticket = stream.write(payloadOf(1000), 0, 1000)
+    assert.ok(ticket > 0)
+    desk.after(500)
+    assert.deepEqual(
+      desk.of('message.persisted').map((event) => event.ticket),
+      [ticket],
+    )
+  })
+
+  it('drop-oldest passes over one that never became whole, uncounted', () => {
+    const flash = flashOf(64 * 1024)
+    const cut = boot(flash)
+    cut.client.stream('big', 9000, { qos: 1 }).write(payloadOf(5000), 0, 5000)
+    const desk = boot(flash, { overflow: 'drop-oldest' })
+    const tickets: number[] = []
+    for (let n = 0; n < 100; n++) tickets.push(desk.client.publish('t', payloadOf(900), { qos: 1 }))
+    const dropped = desk.of('message.dropped').map(({ ticket }) => ticket)
+    assert.ok(dropped.length > 0)
+    assert.deepEqual(dropped, tickets.slice(0, dropped.length))
+    assert.equal(desk.client.stats.dropped.full, dropped.length)
+  })
+
   it('drop-oldest can give it up as any other message', () => {
     const desk = boot(flashOf(64 * 1024), { overflow: 'drop-oldest' })
     const first = write(desk, payloadOf(20000), 1000)

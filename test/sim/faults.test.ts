@@ -5,7 +5,7 @@ import { FAULTS } from './faults.js'
 import { World } from './world.js'
 
 const FIRST_SEED = 1
-const SEEDS = 100
+const SEEDS = 200
 
 // A seed that fails without a fault proves nothing about one.
 const clean: number[] = []

@@ -1,6 +1,7 @@
 /**
  * Planted faults: mistakes a client could make, switched on one at a time, to prove that the
- * simulated world sees them. Those of lanes stand in `faults-lanes.ts`.
+ * simulated world sees them. Those of lanes stand in `faults-lanes.ts`, those of payloads in
+ * parts in `faults-streams.ts`.
  */
 import { Marks } from '../../src/queue/marks.js'
 import { OutgoingQueue } from '../../src/queue/outgoing-queue.js'
@@ -20,6 +21,7 @@ import { SectorScan } from '../../src/store/sector-scan.js'
 import { PacketIdSet } from '../../src/store/session-state.js'
 import { fault, type Fault } from './fault.js'
 import { LANE_FAULTS } from './faults-lanes.js'
+import { STREAM_FAULTS } from './faults-streams.js'
 
 const QUEUED = 0
 const RELEASED = 2
@@ -134,4 +136,5 @@ export const FAULTS: Fault[] = [
     if (given[0] === 5 && given[1] % 3 === 0) right(...given)
   }),
   ...LANE_FAULTS,
+  ...STREAM_FAULTS,
 ]

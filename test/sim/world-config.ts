@@ -64,7 +64,7 @@ export function deviceConfig(chance: Chance): DeviceConfig {
     firstSequence: isWrapping ? 0xffffffff - chance.below(20) : 1,
     wallAfterMs: chance.pick([-1, 0, 2000]),
     // With lanes some messages take more than half of a send buffer.
-    largestPayload: chance.between(8, laneCount > 1 ? 400 : 180),
+    largestPayload: laneCount > 1 ? chance.between(100, 400) : chance.between(8, 180),
     streamOneIn: chance.oneIn(3) ? 12 : 0,
     largestStream: eraseSize * 3,
     expiringOneIn: chance.oneIn(4) ? 5 : 0,

@@ -11,7 +11,7 @@ import {
 } from '../../src/status.js'
 import { violate } from './world-clock.js'
 import type { LaneRules } from './world-lanes.js'
-import type { OutMessage } from './world-ledger.js'
+import type { OutMessage } from './world-message.js'
 
 /** Reasons in the order of the counters. */
 const REASONS = ['full', 'expired', 'sessionLost', 'refused', 'damaged', 'replaced']
@@ -70,7 +70,8 @@ export class LaneBook {
 
   accepted(message: OutMessage): void {
     this.open.add(message)
-    this.latest.set(message.topic, message)
+    const latest = this.latest.get(message.topic)
+    if (!latest || latest.seq < message.seq) this.latest.set(message.topic, message)
     if (message.isKept) return
     if (!this.rules.isGroup) violate(`message ${message.seq} is accepted and not on flash`)
     if (message.qos === 2) violate(`message ${message.seq} (QoS 2) is accepted and in RAM only`)

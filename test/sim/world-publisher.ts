@@ -8,7 +8,8 @@ import { ERR_DROPPED, ERR_FULL, ERR_TOO_LARGE } from '../../src/status.js'
 import type { Chance, EventQueue } from './world-clock.js'
 import { violate } from './world-clock.js'
 import type { DeviceConfig } from './world-config.js'
-import type { Ledger, OutMessage } from './world-ledger.js'
+import type { Ledger } from './world-ledger.js'
+import type { OutMessage } from './world-message.js'
 import type { Monitor } from './world-monitor.js'
 import type { Watch } from './world-watch.js'
 
@@ -80,8 +81,8 @@ export class WorldPublisher {
   private publish(): void {
     const { chance } = this
     const qos = chance.oneIn(12) ? 0 : chance.between(1, 2)
-    const { largestPayload } = this.host.config
-    const size = chance.oneIn(8) ? chance.between(4, largestPayload) : chance.below(24)
+    const { largestPayload, lanes } = this.host.config
+    const size = chance.oneIn(lanes ? 4 : 8) ? chance.between(4, largestPayload) : chance.below(24)
     const { message, options } = this.begin(qos, size)
     const { watch, ledger, monitor, client } = this.host
     const nextTicket = watch.nextTicket(message.lane)

@@ -9,7 +9,8 @@ import { recount } from '../session/recount.js'
 import { violate } from './world-clock.js'
 import type { DeviceConfig } from './world-config.js'
 import type { LaneBook } from './world-lane-book.js'
-import { type Ledger, type OutMessage, TICKET_STEP } from './world-ledger.js'
+import { type Ledger } from './world-ledger.js'
+import { type OutMessage, TICKET_STEP } from './world-message.js'
 
 /** The longest that a device is busy with other things, milliseconds. */
 export const BUSY_MS = 400
