@@ -166,7 +166,7 @@ export class WorldPublisher {
     let result = 0
     const isAlive = this.call(message, () => (result = stream.write(message.payload, at, length)))
     if (!isAlive) {
-      // `powerLost` has been here. The last part may have been stored, those before make no message.
+      // `powerLost` has been here. The last part may be stored; those before make no message.
       if (length === left) ledger.undecided(message, open.ticket, monitor.boot, this.clock.now)
       return
     }
