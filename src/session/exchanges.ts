@@ -20,10 +20,14 @@ export class Exchanges {
    * the broker they are in flight until it has answered.
    */
   readonly abandoned: PacketIdSet
-  /** Identifiers whose PUBREL is due, in the order of their PUBRECs [MQTT-4.6.0-4]. */
+  /**
+   * Identifiers that are owed a PUBREL until PUBCOMP comes, in the order of their PUBRECs
+   * [MQTT-4.6.0-4]; the first `sentCount` of them were sent it on this connection. A ring.
+   */
   private readonly due: Uint16Array
   private dueStart: number
   private dueCount: number
+  private sentCount: number
 
   /** `dueLimit`, a power of two: PUBRELs that can be due, each released one and each owed. */
   constructor(dueLimit: number) {
@@ -32,30 +36,56 @@ export class Exchanges {
     this.due = new Uint16Array(dueLimit)
     this.dueStart = 0
     this.dueCount = 0
+    this.sentCount = 0
   }
 
   /** A new connection: nothing was sent on it. */
   reset(): void {
     this.abandoned.clear()
-    this.dueStart = 0
-    this.dueCount = 0
+    this.sentCount = 0
     this.count = 0
+  }
+
+  /** The broker knows of no exchange. */
+  forgetPubrels(): void {
+    this.dueCount = 0
   }
 
   /** PUBREL is to be sent, again if the broker repeats its PUBREC. */
   pubrelDue(packetId: number): void {
+    for (let index = this.sentCount; index < this.dueCount; index++) {
+      if (this.at(index) === packetId) return
+    }
+    this.pubrelOver(packetId)
     if (this.dueCount === this.due.length) return
     this.due[(this.dueStart + this.dueCount++) & (this.due.length - 1)] = packetId
   }
 
   /** The identifier whose PUBREL is due first, or 0. */
   firstDue(): number {
-    return this.dueCount === 0 ? 0 : this.due[this.dueStart]!
+    return this.sentCount === this.dueCount ? 0 : this.at(this.sentCount)
   }
 
-  removeFirstDue(): void {
+  pubrelSent(): void {
+    this.sentCount++
+  }
+
+  /** The exchange has ended: no PUBREL is owed any more. */
+  pubrelOver(packetId: number): void {
+    let index = 0
+    while (index < this.dueCount && this.at(index) !== packetId) index++
+    if (index === this.dueCount) return
+    if (index < this.sentCount) this.sentCount--
+    // Mostly it is the first. Those before it take a step back.
+    for (; index > 0; index--) {
+      this.due[(this.dueStart + index) & (this.due.length - 1)] = this.at(index - 1)
+    }
     this.dueStart = (this.dueStart + 1) & (this.due.length - 1)
     this.dueCount--
+  }
+
+  private at(index: number): number {
+    return this.due[(this.dueStart + index) & (this.due.length - 1)]!
   }
 
   /** The broker has ended an exchange whose message is gone. False when there was none. */

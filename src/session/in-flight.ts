@@ -41,7 +41,6 @@ export class InFlight {
   private readonly window: ExchangeWindow
   private readonly seen: Uint8Array
   private readonly firstId: number
-  private readonly firstTicket: number
 
   constructor(queue: OutgoingQueue, exchanges: Exchanges) {
     this.queue = queue
@@ -51,7 +50,6 @@ export class InFlight {
     this.window = queue.window
     this.seen = new Uint8Array(WINDOW_SPAN)
     this.firstId = 1 + LANE_IDS * queue.lane.index
-    this.firstTicket = TICKET_STEP * queue.lane.index
   }
 
   /** The Packet Identifier of a record. */
@@ -61,7 +59,7 @@ export class InFlight {
 
   /** What the application knows a record by. */
   ticketOf(number: number): number {
-    return this.firstTicket + number
+    return TICKET_STEP * this.queue.lane.index + number
   }
 
   /** How far the last boot can have sent, as far as flash tells; `lag`: acknowledgements. */
