@@ -128,7 +128,7 @@ export class Handshake {
     this.outbound.connected(isPresent)
     // A session that a lost CONNACK told of is ours, but it may be a new one without filters; and
     // what another broker was asked for since, this one does not know.
-    connection.subscriptions.connected(isPresent && !this.wasUnanswered && !hasMoved)
+    connection.subscriptions.connected(isPresent, isPresent && !this.wasUnanswered && !hasMoved)
     this.wasUnanswered = false
     this.announce(isPresent, wasLost)
     return true
