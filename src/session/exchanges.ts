@@ -22,20 +22,16 @@ export class Exchanges {
   readonly abandoned: PacketIdSet
   /**
    * Identifiers that are owed a PUBREL until PUBCOMP comes, in the order of their PUBRECs
-   * [MQTT-4.6.0-4]; the first `sentCount` of them were sent it on this connection. A ring.
+   * [MQTT-4.6.0-4]; the first `sentCount` of them were sent it on this connection.
    */
-  private readonly due: Uint16Array
-  private dueStart: number
-  private dueCount: number
+  readonly due: PacketIdSet
   private sentCount: number
 
-  /** `dueLimit`, a power of two: PUBRELs that can be due, each released one and each owed. */
+  /** `dueLimit`: PUBRELs that can be due, each released one and each owed. */
   constructor(dueLimit: number) {
     this.count = 0
     this.abandoned = new PacketIdSet(PACKET_ID_SET_LIMIT)
-    this.due = new Uint16Array(dueLimit)
-    this.dueStart = 0
-    this.dueCount = 0
+    this.due = new PacketIdSet(dueLimit)
     this.sentCount = 0
   }
 
@@ -46,24 +42,16 @@ export class Exchanges {
     this.count = 0
   }
 
-  /** The broker knows of no exchange. */
-  forgetPubrels(): void {
-    this.dueCount = 0
-  }
-
   /** PUBREL is to be sent, again if the broker repeats its PUBREC. */
   pubrelDue(packetId: number): void {
-    for (let index = this.sentCount; index < this.dueCount; index++) {
-      if (this.at(index) === packetId) return
-    }
+    if (this.due.indexOf(packetId) >= this.sentCount) return
     this.pubrelOver(packetId)
-    if (this.dueCount === this.due.length) return
-    this.due[(this.dueStart + this.dueCount++) & (this.due.length - 1)] = packetId
+    this.due.add(packetId)
   }
 
   /** The identifier whose PUBREL is due first, or 0. */
   firstDue(): number {
-    return this.sentCount === this.dueCount ? 0 : this.at(this.sentCount)
+    return this.sentCount < this.due.count ? this.due.packetIds[this.sentCount]! : 0
   }
 
   pubrelSent(): void {
@@ -72,20 +60,9 @@ export class Exchanges {
 
   /** The exchange has ended: no PUBREL is owed any more. */
   pubrelOver(packetId: number): void {
-    let index = 0
-    while (index < this.dueCount && this.at(index) !== packetId) index++
-    if (index === this.dueCount) return
-    if (index < this.sentCount) this.sentCount--
-    // Mostly it is the first. Those before it take a step back.
-    for (; index > 0; index--) {
-      this.due[(this.dueStart + index) & (this.due.length - 1)] = this.at(index - 1)
-    }
-    this.dueStart = (this.dueStart + 1) & (this.due.length - 1)
-    this.dueCount--
-  }
-
-  private at(index: number): number {
-    return this.due[(this.dueStart + index) & (this.due.length - 1)]!
+    const index = this.due.indexOf(packetId)
+    if (index >= 0 && index < this.sentCount) this.sentCount--
+    this.due.remove(packetId)
   }
 
   /** The broker has ended an exchange whose message is gone. False when there was none. */

@@ -119,7 +119,7 @@ export class Handshake {
     if (settings.aliases !== null) settings.aliases.reset(connection.limits.topicAliasMaximum)
     if (settings.clientId === '') this.takeClientId(packet)
     const hasMoved = connection.state.home !== connection.brokers.index
-    if (hasMoved || !isPresent) connection.exchanges.forgetPubrels()
+    if (hasMoved || !isPresent) connection.exchanges.due.clear()
     if (hasMoved && !this.roam()) return false
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()

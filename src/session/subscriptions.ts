@@ -56,8 +56,7 @@ class Subscription {
     this.matchAt = sharedPrefix(bytes)
     this.handler = handler
     this.state = state
-    // What was subscribed in an earlier boot, any of them may have.
-    this.places = state === UNWANTED ? -1 : 0
+    this.places = 0
   }
 }
 
@@ -93,6 +92,8 @@ export class Subscriptions {
     state?: number,
   ): void {
     const entry = new Subscription(request, bytes, handler, state ?? WANTED)
+    // What was subscribed in an earlier boot, any of them may have.
+    if (state === UNWANTED) entry.places = (1 << this.session.sessions.length) - 1
     for (let index = 0; index < this.entries.length; index++) {
       if (this.entries[index]!.request.filter !== request.filter) continue
       entry.places |= this.entries[index]!.places
@@ -139,34 +140,24 @@ export class Subscriptions {
 
   /** Nobody wants it: each broker whose session may have it is told when the client is there. */
   private giveUp(entry: Subscription): void {
-    const sessions = this.session.sessions
-    let places = entry.places & this.here
-    for (let index = 0; index < sessions.length; index++) {
-      if (sessions[index]!.mayExist) places |= entry.places & (1 << index)
-    }
-    entry.places = places
-    entry.state = (places & this.here) !== 0 ? UNWANTED : GONE
-    if (places === 0) this.delete(entry)
-    else if (entry.state === GONE) this.boundGone()
-  }
-
-  /** Too many to remember: the sessions elsewhere are begun anew instead. */
-  private boundGone(): void {
-    let count = 0
+    const session = this.session
+    let goneCount = 0
+    entry.state = GONE
     for (let index = 0; index < this.entries.length; index++) {
-      if (this.entries[index]!.state === GONE) count++
+      if (this.entries[index]!.state === GONE) goneCount++
     }
-    if (count <= GONE_LIMIT) return
-    const entries = this.entries
-    for (let index = 0; index < entries.length; index++) {
-      if (entries[index]!.state === GONE) this.delete(entries[index]!)
-      else entries[index]!.places &= this.here
+    for (let index = 0; index < session.sessions.length; index++) {
+      const there = session.sessions[index]!
+      if (index === session.home || (entry.places & (1 << index)) === 0) continue
+      // Too many to remember: the session there is begun anew instead.
+      if (goneCount > GONE_LIMIT && there.mayExist) {
+        there.forget()
+        session.save()
+      }
+      if (!there.mayExist) entry.places -= 1 << index
     }
-    const sessions = this.session.sessions
-    for (let index = 0; index < sessions.length; index++) {
-      if (index !== this.session.home) sessions[index]!.forget()
-    }
-    this.session.save()
+    if ((entry.places & this.here) !== 0) entry.state = UNWANTED
+    if (entry.places === 0) this.delete(entry)
   }
 
   /** Encodes the next SUBSCRIBE or UNSUBSCRIBE that is due, if there is room for it. */
