@@ -130,10 +130,14 @@ export class Overflow implements RoomMaker {
     const listener = queue.listener!
     const stays = queue.log.oldestAfterDrop()
     if (stays === 0 || !isBefore(window.base, stays)) return false
-    queue.startSweep()
-    const hasPlaces = this.debtsBefore(stays) <= listener.placesLeft
-    queue.rewind()
+    // After a reboot they may be more than the window spans: flash does not say what was sent.
+    let debts = 0
     let number = window.base
+    queue.startSweep()
+    for (; number !== stays; number = numberAfter(number)) if (this.isDebt(number)) debts++
+    const hasPlaces = debts <= listener.placesLeft
+    queue.rewind()
+    number = window.base
     for (; hasPlaces && number !== stays; number = numberAfter(number)) {
       const state = window.state(number)
       if (state === COMPLETE) continue
@@ -153,18 +157,8 @@ export class Overflow implements RoomMaker {
     return queue.marks.flush() === OK
   }
 
-  /**
-   * Messages before `stays` whose identifier the broker may hold. After a reboot they may be more
-   * than the window spans: flash does not say what was sent since the last mark.
-   */
-  private debtsBefore(stays: number): number {
-    const queue = this.queue
-    let count = 0
-    for (let number = queue.window.base; number !== stays; number = numberAfter(number)) {
-      const state = queue.window.state(number)
-      if (state === COMPLETE || !queue.listener!.mayBeHeld(number, state)) continue
-      if (queue.qosOf(number) === 2) count++
-    }
-    return count
+  /** True when the broker may hold the message's identifier. */
+  private isDebt(number: number): boolean {
+    return this.queue.listener!.mayBeHeld(number) && this.queue.qosOf(number) === 2
   }
 }

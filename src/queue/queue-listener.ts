@@ -12,7 +12,7 @@ export interface QueueListener {
   /** True when the broker may know the message although its state does not say so. */
   mayBeKnown(number: number): boolean
   /** True when the broker may hold the identifier of the message, if it is one of QoS 2. */
-  mayBeHeld(number: number, state: number): boolean
+  mayBeHeld(number: number): boolean
   /** How many of those can be given up now. */
   readonly placesLeft: number
   /** It has left, or will before `publish` returns; `reasonCode` is the broker's, or 0. */

@@ -75,7 +75,7 @@ export class Connection {
     this.lanesByPriority = this.lanes
     if (queues.length > 1) this.lanesByPriority = this.lanes.slice(0).sort(byPriority)
     this.limits = new Limits()
-    this.subscriptions = new Subscriptions(events)
+    this.subscriptions = new Subscriptions(events, this.state)
     this.sendBuffer = new SendBuffer(settings.sendBufferSize, settings.system)
     const receiveBuffer = new Uint8Array(settings.receiveBufferSize)
     this.reader = new PacketReader(receiveBuffer, settings.version, settings.system)

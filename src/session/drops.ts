@@ -7,7 +7,7 @@
 import { MESSAGE_DROPPED, MESSAGE_PERSISTED, STORAGE_FAILED } from '../events.js'
 import type { QueueListener } from '../queue/queue-listener.js'
 import { ERR_REFUSED, OK, type Status } from '../status.js'
-import { QUEUED, RELEASED } from '../store/exchange-window.js'
+import { RELEASED } from '../store/exchange-window.js'
 import type { Connection } from './connection.js'
 import type { InFlight } from './in-flight.js'
 
@@ -24,7 +24,7 @@ export class Drops implements QueueListener {
     const lane = this.lane
     // What the broker refused it has ended itself [MQTT-4.3.3-9]. What it may hold is blocked until
     // PUBCOMP frees the identifier.
-    if (status !== ERR_REFUSED && qos === 2 && this.mayBeHeld(number, state)) {
+    if (status !== ERR_REFUSED && qos === 2 && this.mayBeHeld(number)) {
       this.connection.state.owed.add(lane.packetIdOf(number))
       // Its PUBLISH left on an earlier connection: no PUBREC will come that PUBREL could answer.
       if (state !== RELEASED && !lane.wasSentHere(number)) {
@@ -39,12 +39,12 @@ export class Drops implements QueueListener {
     return this.lane.mayHaveBeenSent(number)
   }
 
-  mayBeHeld(number: number, state: number): boolean {
+  mayBeHeld(number: number): boolean {
     const lane = this.lane
     return (
-      (state !== QUEUED || lane.mayHaveBeenSent(number)) &&
       this.connection.state.sessionMayExist &&
-      lane.mayBeQos2(number, state)
+      lane.isTouched(number) &&
+      lane.mayBeQos2(number, lane.queue.window.state(number))
     )
   }
 

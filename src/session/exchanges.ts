@@ -20,42 +20,49 @@ export class Exchanges {
    * the broker they are in flight until it has answered.
    */
   readonly abandoned: PacketIdSet
-  /** Identifiers whose PUBREL is due, in the order of their PUBRECs [MQTT-4.6.0-4]. */
-  private readonly due: Uint16Array
-  private dueStart: number
-  private dueCount: number
+  /**
+   * Identifiers that are owed a PUBREL until PUBCOMP comes, in the order of their PUBRECs
+   * [MQTT-4.6.0-4]; the first `sentCount` of them were sent it on this connection.
+   */
+  readonly due: PacketIdSet
+  private sentCount: number
 
-  /** `dueLimit`, a power of two: PUBRELs that can be due, each released one and each owed. */
+  /** `dueLimit`: PUBRELs that can be due, each released one and each owed. */
   constructor(dueLimit: number) {
     this.count = 0
     this.abandoned = new PacketIdSet(PACKET_ID_SET_LIMIT)
-    this.due = new Uint16Array(dueLimit)
-    this.dueStart = 0
-    this.dueCount = 0
+    this.due = new PacketIdSet(dueLimit)
+    this.sentCount = 0
   }
 
   /** A new connection: nothing was sent on it. */
   reset(): void {
     this.abandoned.clear()
-    this.dueStart = 0
-    this.dueCount = 0
+    this.sentCount = 0
     this.count = 0
   }
 
   /** PUBREL is to be sent, again if the broker repeats its PUBREC. */
   pubrelDue(packetId: number): void {
-    if (this.dueCount === this.due.length) return
-    this.due[(this.dueStart + this.dueCount++) & (this.due.length - 1)] = packetId
+    if (this.due.indexOf(packetId) >= this.sentCount) return
+    this.pubrelOver(packetId)
+    this.due.add(packetId)
   }
 
   /** The identifier whose PUBREL is due first, or 0. */
   firstDue(): number {
-    return this.dueCount === 0 ? 0 : this.due[this.dueStart]!
+    return this.sentCount < this.due.count ? this.due.packetIds[this.sentCount]! : 0
   }
 
-  removeFirstDue(): void {
-    this.dueStart = (this.dueStart + 1) & (this.due.length - 1)
-    this.dueCount--
+  pubrelSent(): void {
+    this.sentCount++
+  }
+
+  /** The exchange has ended: no PUBREL is owed any more. */
+  pubrelOver(packetId: number): void {
+    const index = this.due.indexOf(packetId)
+    if (index >= 0 && index < this.sentCount) this.sentCount--
+    this.due.remove(packetId)
   }
 
   /** The broker has ended an exchange whose message is gone. False when there was none. */

@@ -119,6 +119,7 @@ export class Handshake {
     if (settings.aliases !== null) settings.aliases.reset(connection.limits.topicAliasMaximum)
     if (settings.clientId === '') this.takeClientId(packet)
     const hasMoved = connection.state.home !== connection.brokers.index
+    if (hasMoved || !isPresent) connection.exchanges.due.clear()
     if (hasMoved && !this.roam()) return false
     connection.isConnected = true
     const wasLost = !isPresent && this.hasState()
@@ -127,7 +128,7 @@ export class Handshake {
     this.outbound.connected(isPresent)
     // A session that a lost CONNACK told of is ours, but it may be a new one without filters; and
     // what another broker was asked for since, this one does not know.
-    connection.subscriptions.connected(isPresent && !this.wasUnanswered && !hasMoved)
+    connection.subscriptions.connected(isPresent, isPresent && !this.wasUnanswered && !hasMoved)
     this.wasUnanswered = false
     this.announce(isPresent, wasLost)
     return true

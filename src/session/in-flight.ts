@@ -40,8 +40,6 @@ export class InFlight {
   private readonly exchanges: Exchanges
   private readonly window: ExchangeWindow
   private readonly seen: Uint8Array
-  private readonly firstId: number
-  private readonly firstTicket: number
 
   constructor(queue: OutgoingQueue, exchanges: Exchanges) {
     this.queue = queue
@@ -50,18 +48,16 @@ export class InFlight {
     this.exchanges = exchanges
     this.window = queue.window
     this.seen = new Uint8Array(WINDOW_SPAN)
-    this.firstId = 1 + LANE_IDS * queue.lane.index
-    this.firstTicket = TICKET_STEP * queue.lane.index
   }
 
   /** The Packet Identifier of a record. */
   packetIdOf(number: number): number {
-    return this.firstId + (number & (LANE_IDS - 1))
+    return 1 + LANE_IDS * this.queue.lane.index + (number & (LANE_IDS - 1))
   }
 
   /** What the application knows a record by. */
   ticketOf(number: number): number {
-    return this.firstTicket + number
+    return TICKET_STEP * this.queue.lane.index + number
   }
 
   /** How far the last boot can have sent, as far as flash tells; `lag`: acknowledgements. */
@@ -121,7 +117,7 @@ export class InFlight {
 
   /** The record a broker means by `packetId`, or 0 when the window has none in flight there. */
   numberOf(packetId: number): number {
-    const index = packetId - this.firstId
+    const index = packetId - this.packetIdOf(0)
     const offset = (index - this.window.base) & (LANE_IDS - 1)
     if (index < 0 || index >= LANE_IDS || offset >= WINDOW_SPAN) return 0
     const number = (this.window.base + offset) >>> 0

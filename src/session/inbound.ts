@@ -180,6 +180,7 @@ export class Inbound implements InboundFace {
     }
     connection.progressAt = connection.now
     if (packet.reasonCode >= 0x80) {
+      connection.exchanges.pubrelOver(packet.packetId)
       this.refused(lane, number, packet.reasonCode) // [MQTT-4.4.0-2], the exchange has ended
       return
     }
@@ -196,6 +197,7 @@ export class Inbound implements InboundFace {
     const packetId = packet.packetId
     const exchanges = connection.exchanges
     if (packet.reasonCode >= 0x80) {
+      exchanges.pubrelOver(packetId)
       exchanges.abandonedEnded(packetId)
       if (connection.state.owed.remove(packetId)) this.save()
     } else if (connection.state.owed.has(packetId) || exchanges.abandoned.has(packetId)) {
@@ -207,6 +209,7 @@ export class Inbound implements InboundFace {
 
   private onPubcomp(packet: ReceivedPacket): void {
     const connection = this.connection
+    connection.exchanges.pubrelOver(packet.packetId)
     const lane = connection.laneOf(packet.packetId)
     const number = lane.numberOf(packet.packetId)
     if (number === 0) {

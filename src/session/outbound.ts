@@ -6,7 +6,8 @@
  *      quota may be full of them, and only they can empty it
  *   2. SUBSCRIBE or UNSUBSCRIBE
  *   3. the queue in order: what was in flight on an earlier connection comes first because it is
- *      oldest (PUBLISH with DUP), then what was never sent
+ *      oldest (PUBLISH with DUP), then what was never sent. Several lanes have an order of their
+ *      own for what comes again: ResendOrder
  *
  * Only PUBLISH is held back by the broker's Receive Maximum [MQTT-3.3.4-8]. It does not read
  * packets and does not decide when the connection ends.
@@ -35,6 +36,7 @@ import type { Connection } from './connection.js'
 import { type DuplicateKey, duplicateKeyFor } from './duplicate-key.js'
 import type { InFlight } from './in-flight.js'
 import { PayloadPump } from './payload-pump.js'
+import { ResendOrder } from './resend-order.js'
 
 /** The most an acknowledgement takes: type, length, identifier, Reason Code. */
 export const ACK_ROOM = 5
@@ -52,6 +54,8 @@ export class Outbound {
   private pump: PayloadPump | null
   /** With several brokers: what marks a message, so that a repeat is known. */
   private readonly key: DuplicateKey | null
+  /** With several lanes: which of them has the next PUBLISH to send again. */
+  private readonly order: ResendOrder | null
   /** When the next message of the backlog may leave. */
   private pacedUntil: number
   /** The message of the lane whose turn it was does not fit the send buffer now. */
@@ -63,6 +67,7 @@ export class Outbound {
     this.pump = null
     this.pacedUntil = 0
     this.key = duplicateKeyFor(connection.settings)
+    this.order = connection.lanes.length < 2 ? null : new ResendOrder(connection)
     this.lacksRoom = false
     const lag = connection.settings.ackBatch + pollLag
     for (let index = 0; index < connection.lanes.length; index++) {
@@ -86,6 +91,7 @@ export class Outbound {
       lane.reset(sessionPresent)
       lane.queue.rewind()
     }
+    if (this.order !== null) this.order.connected()
   }
 
   /** Encodes what may leave now. True when there is more to look at without waiting. */
@@ -218,21 +224,13 @@ export class Outbound {
     for (let index = 0; index < connection.lanes.length; index++) {
       if (connection.lanes[index]!.queue.marks.makeReleasesDurable() !== OK) return false
     }
-    while (packetId !== 0) {
-      if (!this.sendPubrel(packetId)) return false
-      exchanges.removeFirstDue()
-      packetId = exchanges.firstDue()
-    }
-    return true
-  }
-
-  private sendPubrel(packetId: number): boolean {
-    const connection = this.connection
     const buffer = connection.sendBuffer
-    if (!buffer.hasRoom(ACK_ROOM)) return false
-    buffer.added(
-      writeAck(buffer.bytes, buffer.end, PUBREL, packetId, 0, connection.settings.version),
-    )
+    for (; packetId !== 0; packetId = exchanges.firstDue()) {
+      if (!buffer.hasRoom(ACK_ROOM)) return false
+      const version = connection.settings.version
+      buffer.added(writeAck(buffer.bytes, buffer.end, PUBREL, packetId, 0, version))
+      exchanges.pubrelSent()
+    }
     return true
   }
 
@@ -240,7 +238,13 @@ export class Outbound {
   private sendNext(): boolean {
     const connection = this.connection
     const lanes = connection.lanesByPriority
+    const first = this.order === null ? null : this.order.next()
     this.lacksRoom = false
+    if (first !== null) {
+      if (this.isHeldBack()) return false
+      if (this.sendFrom(first)) return true
+      // Without room it waits and all wait for it; else it cannot be read, and the others go on.
+    }
     // A message that waits for room is not overtaken by small ones of lower priority.
     for (let index = 0; index < lanes.length && !this.lacksRoom; index++) {
       if (this.isHeldBack()) return false
@@ -272,7 +276,7 @@ export class Outbound {
     if (
       connection.state.owed.has(packetId) ||
       connection.exchanges.abandoned.has(packetId) ||
-      this.isPaced(lane, number)
+      (state !== SENT && this.isPaced(lane, number))
     ) {
       queue.leave()
       return false
@@ -353,6 +357,7 @@ export class Outbound {
     sendBuffer.added(at + bodyLength)
     if (connection.exchanges.count === 0) connection.progressAt = connection.now
     if (qos > 0) {
+      if (this.order !== null && state !== SENT) this.order.firstSent(lane.packetIdOf(number))
       queue.markSent(number)
       lane.published(number, qos)
     } else if (!record.isFragmented) {

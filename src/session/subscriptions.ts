@@ -11,6 +11,7 @@ import { ERR_SPACE, REASON_PACKET_TOO_LARGE } from '../codec/protocol.js'
 import { type Events, SESSION_SUBSCRIBED, SESSION_UNSUBSCRIBED } from '../events.js'
 import type { InboundMessage } from '../inbound-message.js'
 import { ERR_NOT_AVAILABLE, ERR_REFUSED, OK, type Status } from '../status.js'
+import type { SessionState } from '../store/session-state.js'
 import { matches, sharedPrefix } from '../topic.js'
 import { FIRST_SUBSCRIBE_ID } from './exchanges.js'
 import type { Limits } from './limits.js'
@@ -25,6 +26,11 @@ const SUBSCRIBED = 1
 const REFUSED = 2
 /** The application has no use for it any more, the broker does not know yet. */
 export const UNWANTED = 3
+/** The same, and this broker knows; the sessions at others of the list still have it. */
+const GONE = 4
+
+/** Of those so many are kept, until the client comes to the brokers they are for. */
+const GONE_LIMIT = 16
 
 /** Filters in one SUBSCRIBE at the most. */
 const BATCH = 8
@@ -36,6 +42,8 @@ class Subscription {
   readonly matchAt: number
   handler: MessageHandler | null
   state: number
+  /** The brokers whose session may have it: a bit for each, by its place in the list. */
+  places: number
 
   constructor(
     request: SubscribeFilter,
@@ -48,12 +56,14 @@ class Subscription {
     this.matchAt = sharedPrefix(bytes)
     this.handler = handler
     this.state = state
+    this.places = 0
   }
 }
 
 export class Subscriptions {
   private entries: Subscription[]
   private readonly events: Events
+  private readonly session: SessionState
   /** Identifier of the packet on its way, or 0, and whether it is an UNSUBSCRIBE. */
   private askedId: number
   /** The entries it asks for, in its order. */
@@ -61,9 +71,10 @@ export class Subscriptions {
   private isUnsubscribe: boolean
   private nextId: number
 
-  constructor(events: Events) {
+  constructor(events: Events, session: SessionState) {
     this.entries = []
     this.events = events
+    this.session = session
     this.askedId = 0
     this.asked = []
     this.isUnsubscribe = false
@@ -81,8 +92,11 @@ export class Subscriptions {
     state?: number,
   ): void {
     const entry = new Subscription(request, bytes, handler, state ?? WANTED)
+    // What was subscribed in an earlier boot, any of them may have.
+    if (state === UNWANTED) entry.places = (1 << this.session.sessions.length) - 1
     for (let index = 0; index < this.entries.length; index++) {
       if (this.entries[index]!.request.filter !== request.filter) continue
+      entry.places |= this.entries[index]!.places
       this.entries[index] = entry
       return
     }
@@ -93,27 +107,57 @@ export class Subscriptions {
   remove(filter: string): boolean {
     for (let index = 0; index < this.entries.length; index++) {
       const entry = this.entries[index]!
-      if (entry.request.filter !== filter || entry.state === UNWANTED) continue
-      if (entry.state === WANTED && this.asked.indexOf(entry) < 0) this.delete(entry)
-      entry.state = UNWANTED
+      if (entry.request.filter !== filter || entry.state >= UNWANTED) continue
       entry.handler = null
+      this.giveUp(entry)
       return true
     }
     return false
   }
 
-  /** A new connection. Without a session the broker knows no filter. */
-  connected(sessionPresent: boolean): void {
+  /**
+   * A new connection. Without a session the broker knows no filter; of a session that is not the
+   * one of the last connection it is not known which it has: `isSame` is false.
+   */
+  connected(sessionPresent: boolean, isSame: boolean): void {
     this.askedId = 0
     if (this.asked.length > 0) this.asked = []
     const entries = this.entries
     for (let index = 0; index < entries.length; index++) {
       const entry = entries[index]!
-      if (!sessionPresent && entry.state === UNWANTED) this.delete(entry)
-      if (entry.state === REFUSED || (!sessionPresent && entry.state === SUBSCRIBED)) {
+      if (!sessionPresent) entry.places &= ~this.here
+      if (entry.state >= UNWANTED) this.giveUp(entry)
+      else if (entry.state === REFUSED || (!isSame && entry.state === SUBSCRIBED)) {
         entry.state = WANTED
       }
     }
+  }
+
+  /** The bit of the broker that the session is with. */
+  private get here(): number {
+    return 1 << this.session.home
+  }
+
+  /** Nobody wants it: each broker whose session may have it is told when the client is there. */
+  private giveUp(entry: Subscription): void {
+    const session = this.session
+    let goneCount = 0
+    entry.state = GONE
+    for (let index = 0; index < this.entries.length; index++) {
+      if (this.entries[index]!.state === GONE) goneCount++
+    }
+    for (let index = 0; index < session.sessions.length; index++) {
+      const there = session.sessions[index]!
+      if (index === session.home || (entry.places & (1 << index)) === 0) continue
+      // Too many to remember: the session there is begun anew instead.
+      if (goneCount > GONE_LIMIT && there.mayExist) {
+        there.forget()
+        session.save()
+      }
+      if (!there.mayExist) entry.places -= 1 << index
+    }
+    if ((entry.places & this.here) !== 0) entry.state = UNWANTED
+    if (entry.places === 0) this.delete(entry)
   }
 
   /** Encodes the next SUBSCRIBE or UNSUBSCRIBE that is due, if there is room for it. */
@@ -179,8 +223,10 @@ export class Subscriptions {
   }
 
   private settle(entry: Subscription, isUnsubscribe: boolean, code: number, status: Status): void {
-    if (isUnsubscribe) this.delete(entry)
-    else if (entry.state === WANTED) entry.state = code < 0x80 ? SUBSCRIBED : REFUSED
+    if (isUnsubscribe) {
+      entry.places &= ~this.here
+      this.giveUp(entry)
+    } else if (entry.state === WANTED) entry.state = code < 0x80 ? SUBSCRIBED : REFUSED
     const index = isUnsubscribe ? SESSION_UNSUBSCRIBED : SESSION_SUBSCRIBED
     if (!this.events.has(index)) return
     this.events.event.text = entry.request.filter
@@ -233,6 +279,7 @@ export class Subscriptions {
       return false
     }
     buffer.added(end)
+    for (let index = 0; index < asked.length; index++) asked[index]!.places |= this.here
     this.asked = asked
     this.askedId = this.nextId
     this.isUnsubscribe = isUnsubscribe

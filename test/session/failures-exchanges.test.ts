@@ -5,6 +5,7 @@ import { NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { Events } from '../../src/events.js'
 import { Limits } from '../../src/session/limits.js'
 import { SendBuffer } from '../../src/session/send-buffer.js'
+import { SessionState } from '../../src/store/session-state.js'
 import { Subscriptions } from '../../src/session/subscriptions.js'
 import { Desk, words } from './desk.js'
 import { board, boot, checkCounts, comeBack, kept, message, textsOf } from './failures-rig.js'
@@ -236,13 +237,13 @@ for (const protocol of VERSIONS) {
 
     it('F8: a SUBSCRIBE never answered on 70,000 connections leaks no identifier', () => {
       const desk = new Desk({ protocol })
-      const table = new Subscriptions(new Events())
+      const table = new Subscriptions(new Events(), new SessionState())
       const buffer = new SendBuffer(256, desk.system)
       const limits = new Limits()
       table.add({ filter: 'x', qos: 0 }, Buffer.from('x'), null)
       const seen = new Set<number>()
       for (let n = 0; n < 70000; n++) {
-        table.connected(false)
+        table.connected(false, false)
         table.send(buffer, protocol, limits)
         assert.ok(buffer.end > 0, `no SUBSCRIBE on connection ${n}`)
         const packetId = (buffer.bytes[2]! << 8) | buffer.bytes[3]!

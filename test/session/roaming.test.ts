@@ -1,57 +1,11 @@
 /** Several brokers: which is tried when, whose session is whose, and what is sent again. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
 import { type ClientOptions, TRANSPORT_CONNECTING } from '../../src/index.js'
-import { FlashStore } from '../../src/storage.js'
-import { connackPacket, Desk, type Packet } from './desk.js'
+import { connackPacket, type Packet } from './desk.js'
+import { attempt, boot, brokers, drop, flashOf, greet, hostOf, refuse } from './roaming-rig.js'
 
-const brokers = ['mqtt://a.test', 'mqtt://b.test']
-let boots = 0
-
-function boot(flash: NorFlash | null, options: Partial<ClientOptions> = {}): Desk {
-  const system = new ManualSystem(++boots)
-  const storage = flash ? { storage: new FlashStore(flash, system) } : {}
-  const list =
-    options.broker === undefined ? { broker: undefined, brokers } : { brokers: undefined }
-  return new Desk({ ...storage, ...list, ...options } as Partial<ClientOptions>, system)
-}
-
-function flashOf(): NorFlash {
-  return new NorFlash({ capacity: 64 * 1024, eraseSize: 4096, writeSize: 4 })
-}
-
-const hostOf = (desk: Desk) => desk.transport.opened.at(-1)!.host
 const keyOf = (packet: Packet) => packet.properties?.userProperties?.['holdfast-key']
-
-/** Waits for the next attempt, which must go to `host`. */
-function attempt(desk: Desk, host: string): void {
-  if (desk.client.isStopped) desk.client.start()
-  desk.poll()
-  for (let n = 0; desk.transport.state !== TRANSPORT_CONNECTING && n < 200; n++) desk.after(1000)
-  assert.equal(hostOf(desk), host)
-}
-
-/** The attempt succeeds: CONNECT. */
-function greet(desk: Desk, host: string, connack: Record<string, any> = {}): Packet {
-  attempt(desk, host)
-  desk.transport.accept()
-  const connect = desk.sentOne()
-  desk.reply(connackPacket(desk.version, connack))
-  return connect
-}
-
-/** The attempt fails. */
-function refuse(desk: Desk, host: string): void {
-  attempt(desk, host)
-  desk.transport.fail('unreachable')
-}
-
-/** The connection breaks. */
-function drop(desk: Desk): void {
-  desk.transport.drop('cut')
-  desk.poll()
-}
 
 describe('the list of brokers', () => {
   it('is gone through without a pause, and pauses when all have failed', () => {

@@ -9,6 +9,7 @@ import { Overflow } from '../../src/queue/overflow.js'
 import { Connection } from '../../src/session/connection.js'
 import { InFlight } from '../../src/session/in-flight.js'
 import { Outbound } from '../../src/session/outbound.js'
+import { ResendOrder } from '../../src/session/resend-order.js'
 import { Sleep } from '../../src/sleep.js'
 import { FlashLog } from '../../src/store/flash-log.js'
 import { GroupLog } from '../../src/store/group-log.js'
@@ -31,6 +32,11 @@ export const LANE_FAULTS: Fault[] = [
     const result = right()
     self.connection.lanesByPriority.reverse()
     return result
+  }),
+  fault('lanes send again one after the other', ResendOrder, 'next', () => null),
+  fault('lanes send again in the reverse order', ResendOrder, 'connected', (self, right) => {
+    right()
+    self.packetIds.subarray(0, self.count).reverse()
   }),
   fault(
     'a small message overtakes one of a higher lane',

@@ -100,12 +100,14 @@ export const FAULTS: Fault[] = [
     if (number !== 0) self.acknowledged(lane, number, 0)
   }),
   fault('PUBRELs leave in the wrong order', Exchanges, 'firstDue', (self, right) => {
-    if (self.dueCount < 2) return right()
-    const last = (self.dueStart + self.dueCount - 1) & (self.due.length - 1)
-    const first = self.due[self.dueStart]
-    self.due[self.dueStart] = self.due[last]
-    self.due[last] = first
-    return self.due[self.dueStart]
+    const { packetIds, count } = self.due
+    if (count < self.sentCount + 2) return right()
+    packetIds.subarray(self.sentCount, count).reverse()
+    return packetIds[self.sentCount]
+  }),
+  fault('PUBRELs come again in the order of their numbers', Exchanges, 'reset', (self, right) => {
+    right()
+    self.due.clear()
   }),
   fault('a half-open connection is never given up', Timing, 'keep', () => Infinity),
   fault(

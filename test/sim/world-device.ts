@@ -158,6 +158,7 @@ export class Device implements BrokerWitness, PublisherHost {
       const message = ledger.sent(event.ticket, boot, monitor.connections, clock.now)
       watch.checkPriority(message, monitor.connections)
     })
+    client.on('session.lost', () => void watch.sessions++)
     client.on('message.acked', (event) => {
       ledger.acked(event.ticket, event.reasonCode, boot, clock.now)
     })

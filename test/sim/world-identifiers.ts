@@ -8,6 +8,8 @@ import { fault } from './fault.js'
 
 export const FEW = 256
 
+const firstIdOf = (lane: InFlight) => 1 + 4096 * lane.queue.lane.index
+
 let count = 4096
 
 /** Packet Identifiers of one lane. */
@@ -16,15 +18,15 @@ export const perLane = (): number => count
 /** Runs `action` with FEW identifiers a lane. */
 export function withFewIdentifiers<T>(action: () => T): T {
   const number = fault('few', InFlight, 'packetIdOf', (self, _, [number]) => {
-    return self.firstId + (number & (FEW - 1))
+    return firstIdOf(self) + (number & (FEW - 1))
   }).plant()
   const back = fault('few', InFlight, 'numberOf', (self, right, [packetId]) => {
-    const index = packetId - self.firstId
+    const index = packetId - firstIdOf(self)
     const offset = (index - self.window.base) & (FEW - 1)
     // Right takes what belongs to the record's number with all identifiers.
     return index < 0 || index >= FEW
       ? 0
-      : right(self.firstId + ((self.window.base + offset) & 4095))
+      : right(firstIdOf(self) + ((self.window.base + offset) & 4095))
   }).plant()
   count = FEW
   try {

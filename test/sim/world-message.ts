@@ -28,8 +28,12 @@ export class OutMessage {
   /** message.sent in `sentBoot`, so often. */
   sentBoot = -1
   sentCount = 0
+  sentSession = 0
   /** The client's session in which a whole PUBLISH was written last; 0: none. */
   writtenIn = 0
+  /** Its place in the order of first sendings, counted by the monitor in `orderBoot`. */
+  order = 0
+  orderBoot = -1
   /** Acknowledged or dropped: in which boot and when; boot -1: not. */
   settledBoot = -1
   settledAt = 0

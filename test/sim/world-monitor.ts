@@ -6,6 +6,7 @@
 import { violate } from './world-clock.js'
 import { perLane } from './world-identifiers.js'
 import type { Ledger } from './world-ledger.js'
+import type { OutMessage } from './world-message.js'
 import type { Link, Tap } from './world-network.js'
 import * as wire from './world-wire.js'
 import type { WirePacket } from './world-wire.js'
@@ -37,6 +38,9 @@ export class Monitor implements Tap {
   // Of the session: what each identifier names, and how far that has come.
   private readonly live = new Map<number, number>()
   private readonly released = new Set<number>()
+  /** Of this boot: PUBLISH packets of QoS 1 and 2 sent for the first time, PUBRECs that came. */
+  private orders = 0
+  private readonly pubrecOrder = new Map<number, number>()
   private readonly pubrecs = new Set<number>()
   // Of the connection.
   private isGreeted = false
@@ -48,6 +52,9 @@ export class Monitor implements Tap {
   private readonly inFlight = new Set<number>()
   private readonly pubrelDue: number[] = []
   private readonly pubrelSent = new Set<number>()
+  /** The place in the order of first sendings of the PUBLISH that was sent last. */
+  private lastOrder = 0
+  private lastPubrec = 0
   private readonly ended = new Set<number>()
   private readonly answers = new Map<number, number[]>()
 
@@ -76,6 +83,8 @@ export class Monitor implements Tap {
     this.inFlight.clear()
     this.pubrelDue.length = 0
     this.pubrelSent.clear()
+    this.lastOrder = 0
+    this.lastPubrec = 0
     this.ended.clear()
     this.answers.clear()
     // SUBSCRIBE is no part of the session: its exchange ends with the connection.
@@ -110,6 +119,7 @@ export class Monitor implements Tap {
   /** The power went in the middle of a step: what it was told is forgotten. */
   interrupted(): void {
     this.told = this.known
+    this.pubrecOrder.clear()
     // A message of QoS 1 that was in RAM only leaves nothing behind, and its identifier is free.
     for (const [packetId, seq] of this.live) {
       if (seq >= 0 && this.ledger.out[seq]!.wasCutInRam) this.live.delete(packetId)
@@ -159,6 +169,7 @@ export class Monitor implements Tap {
     const last = this.lastSeqs[message.lane.index] ?? -1
     if (message.seq <= last) violate(`${name} is sent after ${last}`)
     this.lastSeqs[message.lane.index] = message.seq
+    this.checkOrder(message)
     const named = this.live.get(packetId)
     // Dropped before its turn on this connection: the broker knows nothing of it here.
     const isFree = named !== undefined && !this.inFlight.has(packetId) && this.isFree(named)
@@ -182,6 +193,28 @@ export class Monitor implements Tap {
     }
   }
 
+  /**
+   * What was sent before in this boot and session comes again in the order of the first sendings,
+   * over all lanes and before anything new [MQTT-4.6.0-1]. A reboot knows the order of a lane only.
+   */
+  private checkOrder(message: OutMessage): void {
+    if (message.orderBoot !== this.boot || message.writtenIn !== this.session) {
+      message.orderBoot = this.boot
+      message.order = ++this.orders
+    }
+    if (message.order < this.lastOrder) {
+      violate(`message ${message.seq} comes again behind what was sent later [MQTT-4.6.0-1]`)
+    }
+    this.lastOrder = message.order
+  }
+
+  /** PUBRELs that are sent again have the order of their PUBRECs too, as far as the boot knows. */
+  private checkPubrelOrder(packetId: number): void {
+    const order = this.pubrecOrder.get(packetId) ?? Infinity
+    if (order < this.lastPubrec) violate(`PUBREL ${packetId} comes again late [MQTT-4.6.0-4]`)
+    if (order < Infinity) this.lastPubrec = order
+  }
+
   /** True when the broker keeps nothing of the message beyond the connection it was sent on. */
   private isFree(seq: number): boolean {
     const message = this.ledger.out[seq]
@@ -203,6 +236,7 @@ export class Monitor implements Tap {
     // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]; the rest are resends.
     const place = this.pubrelDue.indexOf(packetId)
     if (place > 0) violate(`PUBREL ${packetId} overtakes ${this.pubrelDue[0]} [MQTT-4.6.0-4]`)
+    if (place < 0) this.checkPubrelOrder(packetId)
     if (place === 0) this.pubrelDue.shift()
     else if (this.pubrelSent.has(packetId)) violate(`PUBREL ${packetId} without a new PUBREC`)
     else if (this.ended.has(packetId) && !this.isOwed(packetId)) {
@@ -238,6 +272,7 @@ export class Monitor implements Tap {
         if (code >= 0x80) this.over(packetId)
         else {
           this.pubrecs.add(packetId)
+          this.pubrecOrder.set(packetId, ++this.orders)
           this.pubrelDue.push(packetId)
         }
         return
@@ -256,6 +291,7 @@ export class Monitor implements Tap {
     this.live.delete(packetId)
     this.released.delete(packetId)
     this.pubrecs.delete(packetId)
+    this.pubrecOrder.delete(packetId)
     this.inFlight.delete(packetId)
     this.pubrelSent.delete(packetId)
     this.ended.add(packetId)
@@ -267,6 +303,7 @@ export class Monitor implements Tap {
     this.live.clear()
     this.released.clear()
     this.pubrecs.clear()
+    this.pubrecOrder.clear()
   }
 
   private expect(type: number, packetId: number): void {

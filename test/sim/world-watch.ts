@@ -28,6 +28,8 @@ export class Watch {
   private readonly fullAt: number[] = []
   private erases = 0
   private erasedAhead = 0
+  /** How often the client said that its session was lost. */
+  sessions = 0
   private store: FlashStore | null = null
   private droppedNow = 0
 
@@ -92,7 +94,10 @@ export class Watch {
   /** `sent` is about to leave: no message of a lane with a higher priority waits that could. */
   checkPriority(sent: OutMessage, connection: number): void {
     const { lanes } = this.ledger
-    if (lanes.length < 2) return
+    // What comes again in one boot and session does so before anything new.
+    const comesAgain = sent.sentCount > 1 && sent.sentSession === this.sessions
+    sent.sentSession = this.sessions
+    if (lanes.length < 2 || comesAgain) return
     for (const lane of lanes) {
       if (lane.rules.priority <= sent.lane.rules.priority) continue
       for (const message of lane.open) {
