@@ -24,7 +24,7 @@ export function hasInterpreter(what: string): boolean {
     accessSync(file, constants.X_OK)
     return true
   }
-  console.log(`left out: ${what}: ESPRUINO_BIN names no Espruino for Linux (docs: Espruino)`)
+  console.log(`left out: ${what}: ESPRUINO_BIN names none for Linux (docs/BOARDS.md)`)
   return false
 }
 
@@ -52,6 +52,17 @@ export class Interpreter {
       // The console draws its prompt before what a timer prints.
       this.lines.push(...parts.map((line) => line.replace(/^[\r>]*(\x1b\[J)?[\r>]*/, '')))
     })
+  }
+
+  /** Types a line on the console. */
+  type(line: string): void {
+    this.child!.stdin!.write(line + '\n')
+  }
+
+  /** Waits until the program has ended by itself: there was nothing left to do. */
+  async ended(): Promise<void> {
+    const child = this.child!
+    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
   }
 
   /** As a power cut: nothing of the program runs any more. */
