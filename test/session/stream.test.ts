@@ -47,7 +47,7 @@ for (const protocol of [4, 5]) {
       [1018, 1018],
       [1019, 1019],
       [5000, 4999],
-      [48000, 333],
+      [50000, 333],
     ] as const) {
       it(`${size} bytes in parts of ${part} arrive whole, with hooks and without`, () => {
         for (const hasHooks of [false, true]) {
@@ -195,7 +195,25 @@ describe('payload in parts', () => {
     }
   })
 
+  it('what is given up is no damage in the same boot, with hooks and without', () => {
+    for (const hasHooks of [false, true]) {
+      const desk = boot(flashOf(), {}, hasHooks)
+      const stream = desk.client.stream('big', 9000, { qos: 1 })
+      stream.write(payloadOf(9000), 0, 5000)
+      stream.abort()
+      desk.client.publish('after', 'x', { qos: 1 })
+      desk.connect()
+      assert.deepEqual(
+        publishes(desk.sent()).map(({ topic }) => topic),
+        ['after'],
+      )
+      assert.equal(desk.client.stats.dropped.damaged, 0)
+      assert.equal(desk.of('message.dropped').length + desk.of('storage.failed').length, 0)
+    }
+  })
+
   it('a cut at each operation of the flash: whole with its ticket, or not there', () => {
+    let told = 0
     for (const hasHooks of [false, true]) {
       for (let operation = 1; operation < 40; operation++) {
         const flash = flashOf(64 * 1024, 16)
@@ -217,9 +235,13 @@ describe('payload in parts', () => {
         const big = packets.find(({ topic }) => topic === 'big')
         if (ticket > 0) assert.ok(big, `accepted, then gone, cut at ${operation}`)
         if (big) assert.equal(digest(big.payload as Uint8Array), digest(payloadOf(11000)))
-        assert.equal(again.client.stats.dropped.damaged, 0)
+        // Behind hooks a payload of an earlier boot without an end may have lost it to somebody.
+        const isTold = hasHooks && ticket === 0 && !big
+        assert.ok(again.client.stats.dropped.damaged <= (isTold ? 1 : 0), `cut at ${operation}`)
+        told += again.client.stats.dropped.damaged
       }
     }
+    assert.ok(told > 0, 'some were cut in the middle behind hooks')
   })
 
   it('drop-oldest gives one up while the next is being sent: that one arrives whole', () => {
