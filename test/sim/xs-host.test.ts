@@ -144,10 +144,9 @@ hostTest('what a preloaded bundle defines is ROM and costs no heap', async (prog
 
 hostTest('what a preloaded bundle made is read-only, as the ROM of a board', async (program) => {
   const library = path.join(folder, 'frozen.js')
-  fs.writeFileSync(
-    library,
-    "var rom = { map: new Map([['a', 1]]), set: new Set(), bytes: Uint8Array.of(1, 2), object: {} }\n",
-  )
+  const body =
+    "{ map: new Map([['a', 1]]), set: new Set(), bytes: Uint8Array.of(1, 2), object: {} }"
+  fs.writeFileSync(library, `var rom = ${body}\n`)
   const script = `
     const changes = [() => rom.map.set('b', 2), () => rom.set.add(1), () => { rom.bytes[0] = 7 },
       () => rom.bytes.fill(7), () => device.system.copy(rom.bytes, 0, new Uint8Array(2), 0, 2)]

@@ -9,11 +9,10 @@ const FOLDERS = ['codec', 'store', 'queue', 'session']
 
 /** Files of Node alone, each with its reason. */
 export const LEFT_OUT: Record<string, string> = {
-  'store/cbor.test.ts': 'its oracle cbor-x needs functions with names, which a device has not',
-  'store/flash-store.test.ts': 'reads CBOR with cbor-x, as above',
   'store/heap.test.ts': 'samples the heap of V8 (node:inspector); bench/alloc counts on XS',
   'store/encryption.test.ts': 'its AES and SHA-256 are those of node:crypto',
-  'session/failures-long.test.ts': 'measures the heap of V8 (node:v8, node:vm)',
+  'session/failures-heap.test.ts':
+    'measures the heap of V8 (node:v8, node:vm); bench/alloc does on XS',
 }
 
 /** Files that run when they are named, and not without: the interpreter takes minutes for them. */
