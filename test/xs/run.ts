@@ -30,8 +30,12 @@ const isGood = ({ failed, passed }: FileRun): boolean => failed === 0 && passed 
 /** Runs a file and tells of it. */
 async function tellFile(program: string, folder: string, name: string): Promise<FileRun> {
   const started = performance.now()
-  const { HOLDFAST_SEED, HOLDFAST_FLIP_STEP } = process.env
-  const env = { HOLDFAST_SEED, HOLDFAST_FLIP_STEP: HOLDFAST_FLIP_STEP ?? FLIP_STEP }
+  const { HOLDFAST_SEED, HOLDFAST_FLIP_STEP, HOLDFAST_NONCE_LIVES } = process.env
+  const env = {
+    HOLDFAST_SEED,
+    HOLDFAST_FLIP_STEP: HOLDFAST_FLIP_STEP ?? FLIP_STEP,
+    HOLDFAST_NONCE_LIVES: HOLDFAST_NONCE_LIVES ?? '1',
+  }
   const suite = await bundleSuite(name, folder).catch((error: unknown) => String(error))
   if (typeof suite === 'string') {
     console.log(`not ok - ${name}: no bundle for XS: ${suite}`)
