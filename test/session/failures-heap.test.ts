@@ -1,6 +1,6 @@
 /**
- * Known failure F33 of other clients: leaks. Measures the heap of V8, so it runs on Node alone; what
- * a connection leaves on XS is measured by test/bench/alloc.test.ts.
+ * Known failure F33 of other clients: leaks. Measures the heap of V8, so it runs on Node alone;
+ * what a connection leaves on XS is measured by test/bench/alloc.test.ts.
  */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,4 +1,4 @@
-/** A store behind hooks that encrypt and authenticate with the runtime's own ciphers, here Node's. */
+/** A store behind hooks that encrypt and authenticate with the runtime's ciphers, here Node's. */
 import { createCipheriv, createHash } from 'node:crypto'
 import { encryptThenMacHooks } from '../../hal/encrypt-then-mac.js'
 import { testCipher } from './cipher-tests.js'
