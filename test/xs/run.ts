@@ -8,7 +8,7 @@ import { inFolder, root } from '../bench/xs-run.js'
 import { ensureXsHost } from '../../targets/simulator/xs-host.js'
 import { runFile, type FileRun } from './file-run.js'
 import { describeHeap } from './heap.js'
-import { LEFT_OUT, LEFT_OUT_TESTS, SLOW, suites } from './suites.js'
+import { LEFT_OUT, LEFT_OUT_TESTS, suites } from './suites.js'
 import { bundleSuite } from './xs-suite.js'
 
 const JOBS = 2
@@ -55,9 +55,8 @@ async function tellFile(program: string, folder: string, name: string): Promise<
   return result
 }
 
-function tellLeftOut(wanted: readonly string[]): void {
-  const leftOut = { ...LEFT_OUT, ...LEFT_OUT_TESTS, ...(wanted.length === 0 ? SLOW : {}) }
-  for (const [name, reason] of Object.entries(leftOut)) {
+function tellLeftOut(): void {
+  for (const [name, reason] of Object.entries({ ...LEFT_OUT, ...LEFT_OUT_TESTS })) {
     console.log(`# left out: ${name}: ${reason}`)
   }
 }
@@ -79,7 +78,7 @@ async function main(wanted: string[], isJson: boolean): Promise<number> {
     }
     await Promise.all(Array.from({ length: JOBS }, work))
   })
-  tellLeftOut(wanted)
+  tellLeftOut()
   const sum = (of: (one: FileRun) => number): number =>
     results.reduce((before, one) => before + of(one), 0)
   const passed = sum((one) => one.passed)

@@ -15,19 +15,13 @@ export const LEFT_OUT: Record<string, string> = {
     'measures the heap of V8 (node:v8, node:vm); bench/alloc does on XS',
 }
 
-/** Files that run when they are named, and not without: the interpreter takes minutes for them. */
-export const SLOW: Record<string, string> = {
-  'store/encryption-attacks.test.ts': 'minutes: thousands of images, each mounted and decrypted',
-  'store/cuts.test.ts': 'minutes; session/power-cut and store/random cut the power here too',
-}
-
 /** Single tests of the files that do run. */
 export const LEFT_OUT_TESTS: Record<string, string> = {
   'UTF-8 agrees with Node for every character, and about what is no UTF-8':
     'its oracle is the Buffer of Node, and that of npm reads malformed text in another way',
 }
 
-/** Paths below `test`, in order. `wanted` are parts of names; none: all that are not slow. */
+/** Paths below `test`, in order. `wanted` are parts of names; none: all. */
 export function suites(testFolder: string, wanted: readonly string[] = []): string[] {
   return FOLDERS.filter((folder) => fs.existsSync(path.join(testFolder, folder)))
     .flatMap((folder) => {
@@ -35,8 +29,6 @@ export function suites(testFolder: string, wanted: readonly string[] = []): stri
       return names.map((name) => `${folder}/${name}`)
     })
     .filter((name) => name.endsWith('.test.ts') && !(name in LEFT_OUT))
-    .filter((name) =>
-      wanted.length === 0 ? !(name in SLOW) : wanted.some((part) => name.includes(part)),
-    )
+    .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
     .sort()
 }
