@@ -6,6 +6,7 @@ import { StoragePart } from '../../hal/storage-part.js'
 import { FlashStore } from '../../src/storage.js'
 import { OK } from '../../src/status.js'
 import { Persistence } from '../../src/store/persistence.js'
+import { steadyRows } from '../bench/steady-rows.js'
 import { Desk } from '../session/desk.js'
 import { type Geometry, storageContract } from './storage-contract.js'
 
@@ -109,6 +110,30 @@ test('messages of two clients and values share a chip through power cuts', () =>
     assert.ok(found === kept || found === kept + 1, `${found} after ${kept}`)
   }
   assert.ok(cuts > 40, `${cuts} cuts`)
+})
+
+const rows = steadyRows(
+  "export { StoragePart } from './hal/storage-part.js'",
+  '../hal/storage-part-firmware',
+)
+
+test('on XS no call of a part allocates anything', async (context) => {
+  const all = await rows(context)
+  if (!all) return
+  assert.deepEqual(
+    all.map(({ name, operations, slots, chunks, bytes }) => [
+      name,
+      operations,
+      slots,
+      chunks,
+      bytes,
+    ]),
+    [
+      ['erase', 100, 0, 0, 0],
+      ['write', 100, 0, 0, 0],
+      ['read', 100, 0, 0, 0],
+    ],
+  )
 })
 
 test('a call adds its address and nothing else: no view, no copy', () => {
