@@ -48,6 +48,8 @@ export class FlashFragments implements Fragments {
   private readonly salt: Uint32Array
   private number: number
   private isDone: boolean
+  /** What a payload is that has no end. */
+  private unfinished: Status
   /** The fragment that `next` returned last. */
   private lastSequence: number
   private lastAt: number
@@ -76,6 +78,7 @@ export class FlashFragments implements Fragments {
     this.salt = new Uint32Array(region.salt.length)
     this.number = 0
     this.isDone = false
+    this.unfinished = ERR_NOT_READY
     this.lastSequence = 0
     this.lastAt = 0
     this.lastSalt = new Uint32Array(region.salt.length)
@@ -121,7 +124,13 @@ export class FlashFragments implements Fragments {
     const reader = this.reader
     this.sequence = reader.sequence
     this.at = reader.recordEnd
-    if (this.salt.length > 0) this.salt.set(reader.context.salt)
+    const salt = reader.context.salt
+    this.unfinished = ERR_NOT_READY
+    if (this.region.hooks !== null) {
+      this.salt.set(salt)
+      // This boot knows what it gave up. Of an earlier one the end may have been deleted.
+      if (salt[0] !== this.region.salt[0]) this.unfinished = ERR_CORRUPT
+    }
     this.number = reader.recordNumber
     this.isDone = false
   }
@@ -176,7 +185,7 @@ export class FlashFragments implements Fragments {
       if (type === ERR_CORRUPT && this.isTorn()) type = 7
       if (type < 0) return type
       if (type > LAST_TYPE) {
-        if (isNewest) return ERR_NOT_READY
+        if (isNewest) return this.unfinished
         const status = this.enterNext()
         if (status < 0) return status
         continue
@@ -274,7 +283,7 @@ export class FlashFragments implements Fragments {
     const number = readUint32(buffer, RECORD_HEADER)
     if (number !== this.number) {
       // One stream at a time: fragments of a later message mean that ours was given up.
-      return ((number - this.number) | 0) > 0 ? ERR_NOT_READY : 0
+      return ((number - this.number) | 0) > 0 ? this.unfinished : 0
     }
     this.isDone = (buffer[RECORD_HEADER + 4]! & FRAGMENT_LAST) !== 0
     return length - FRAGMENT_HEAD

@@ -182,8 +182,8 @@ export interface Fragments {
   rewind(): void
   /**
    * Loads the next fragment into the log's buffer, at `loadedAt`: its bytes of payload; 0 after the
-   * last; ERR_CORRUPT when it is damaged, ERR_NOT_READY when the rest was never written,
-   * ERR_STORAGE, ERR_HOOK.
+   * last; ERR_CORRUPT when it is damaged, or its end may have been deleted; ERR_NOT_READY when the
+   * rest was never written; ERR_STORAGE, ERR_HOOK.
    */
   next(): number
   /** Loads the fragment again that `next` returned last: its bytes, or as `next`. */

@@ -59,6 +59,7 @@ export function readImage(file: Uint8Array, given: Geometry = {}): Image {
   if (found.length === 0) refuseForeign(bytes)
   const guess = given.eraseSize === undefined ? findEraseSize(bytes, found) : null
   const eraseSize = given.eraseSize ?? guess!.size
+  if (guess !== null) refuseParts(found, eraseSize)
   if (bytes.length % eraseSize !== 0) {
     const rest = bytes.length % eraseSize
     throw new NoImage(
@@ -125,6 +126,17 @@ function refuseFormat(header: Header, at: number): void {
 function refuseForeign(bytes: Uint8Array): never {
   if (isBlank(bytes)) throw new NoImage('blank: every byte is 0xFF, no store was made here yet')
   throw new NoImage('not a Holdfast store: no sector header (0x48 0x46, format 1) that is whole')
+}
+
+/** A session store in the middle is that of another store. */
+function refuseParts(found: Found[], eraseSize: number): void {
+  const inside = found.find(({ at, header }) => header.region === 0 && at >= 2 * eraseSize)
+  if (inside === undefined) return
+  const own = found[0]!.header.region === 0 ? `, at ${found[0]!.at} another` : ''
+  throw new NoImage(
+    `a store begins at ${inside.at} or a sector before it${own}: ` +
+      'give --at, and --bytes where it ends before the file does',
+  )
 }
 
 /** The session store's newer header tells, or without it the first of a lane. */

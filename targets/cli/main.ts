@@ -10,11 +10,16 @@ import { readStore } from './store.js'
 import { textOf } from './text.js'
 import { viewOf } from './view.js'
 
+/** Bytes of the smallest sector. */
+const LEAST_SECTOR = 512
+
 const HELP = `usage: holdfast inspect <flash image> [options]
 
   --messages        what would be delivered, lane by lane, in order
   --records         every sector and every record
   --json            one line of JSON
+  --at <n>          where the store begins in the file, if it is a part of a chip; 0 unless given
+  --bytes <n>       bytes of that part; to the end of the file unless given
   --erase-size <n>  bytes of a sector, where it is not found by itself
   --write-size <n>  bytes of a write unit, where it is not found by itself
 
@@ -32,6 +37,19 @@ function size(text: string | undefined, name: string): number | undefined {
   return Number(text)
 }
 
+/** The part of the file that holds the store. */
+function partOf(file: Uint8Array, at: number, bytes: number | undefined): Uint8Array {
+  const end = at + (bytes ?? file.length - at)
+  if (at % LEAST_SECTOR !== 0) throw new NoImage(`--at ${at} is not where a sector can begin`)
+  if (at > 0 && at >= file.length) {
+    throw new NoImage(`--at ${at} lies behind the end of a file of ${file.length} bytes`)
+  }
+  if (end > file.length) {
+    throw new NoImage(`--bytes ${bytes} from ${at} on are more than the file's ${file.length}`)
+  }
+  return file.subarray(at, end)
+}
+
 /** Runs one command line and returns the exit status. */
 export function main(words: string[]): number {
   let parsed
@@ -44,6 +62,8 @@ export function main(words: string[]): number {
         records: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
+        at: { type: 'string' },
+        bytes: { type: 'string' },
         'erase-size': { type: 'string' },
         'write-size': { type: 'string' },
       },
@@ -63,7 +83,9 @@ export function main(words: string[]): number {
       eraseSize: size(values['erase-size'], 'erase-size'),
       writeSize: size(values['write-size'], 'write-size'),
     }
-    const store = readStore(fs.readFileSync(path), geometry)
+    const file = fs.readFileSync(path)
+    const part = partOf(file, size(values.at, 'at') ?? 0, size(values.bytes, 'bytes'))
+    const store = readStore(part, geometry)
     const view = viewOf(store, { records: values.records, messages: values.messages })
     const line = values.json ? JSON.stringify({ path, ...view }) : textOf(path, view)
     process.stdout.write(line + '\n')

@@ -432,6 +432,24 @@ describe('holdfast inspect', () => {
     assert.match(problems.join(), /ends at sector 16, the image has 9/)
   })
 
+  it('shows each store of a chip with several, and tells how where it finds none', () => {
+    const first = smallImage(ONE)
+    const second = smallImage(LANES)
+    const chip = Buffer.concat([Buffer.alloc(8192, 0xff), first, second])
+    const at = `${8192 + first.length}`
+    const shown = (...words: string[]) => inspect(chip, '--json', '--messages', ...words)
+    const alone = (image: Uint8Array) => inspect(image, '--json', '--messages').out
+    assert.equal(shown('--at', at).out, alone(second))
+    assert.equal(shown('--at', '8192', '--bytes', `${first.length}`).out, alone(first))
+    assert.match(shown().error, /a store begins at \d+ .* give --at/)
+    const two = inspect(Buffer.concat([first, second]), '--json')
+    assert.match(two.error, /a store begins at 65536 .*, at 0 another: give --at/)
+    assert.match(shown('--at', '100').error, /--at 100 is not where a sector can begin/)
+    assert.match(shown('--at', `${chip.length}`).error, /behind the end of a file of/)
+    assert.match(shown('--at', at, '--bytes', '9999999').error, /are more than the file's/)
+    assert.match(shown('--bytes', 'x').error, /--bytes x is no number of bytes/)
+  })
+
   it('never fails on images that are random behind one good header', () => {
     const image = smallImage(LANES)
     for (let round = 0; round < 50; round++) {

@@ -65,7 +65,8 @@ const propertiesOf = (value: any) => {
   const given = Object.entries(plain(value ?? {})).filter(([, part]) => part !== undefined)
   return value ? fromOracle(Object.fromEntries(given)) : null
 }
-const target = new Uint8Array(70000)
+/** Made by the test: on XS what is made as this file loads is ROM. */
+let target = new Uint8Array(0)
 
 /** Writes with our encoder what the suite wrote; null: no client of ours sends that packet. */
 function writeOurs(sent: Record<string, any>, version: number): number | null {
@@ -138,6 +139,7 @@ const SHORT = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'disconnect', 'auth']
 
 test('what the suite writes we write the same', () => {
   const kinds = new Set<string>()
+  target = new Uint8Array(70_000)
   let written = 0
   for (const { name, version, packet: sent, bytes } of writes) {
     const end = writeOurs(sent, version)

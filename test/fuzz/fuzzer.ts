@@ -1,5 +1,6 @@
 /** Runs worlds one after the other until so many packets were fed; reports the one that fails. */
-import { NO_FIGURES, World, type Figures } from './world.js'
+import { NO_FIGURES, type Figures } from './figures.js'
+import { World } from './world.js'
 
 /** Packets one client lives through. Its seed alone repeats its life. */
 const PER_WORLD = 400

@@ -1,6 +1,5 @@
 /** Payloads in parts: whole or not at all, streamed from flash, larger than every buffer. */
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import type { ClientOptions } from '../../src/index.js'
@@ -36,7 +35,9 @@ function write(desk: Desk, payload: Uint8Array, part: number, qos = 1, topic = '
   return ticket
 }
 
-const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+/** Not deepEqual: a device has no room to tell how 50,000 bytes differ. */
+const assertSame = (actual: unknown, expected: Uint8Array) =>
+  assert.ok(Buffer.from(expected).equals(actual as Buffer), 'the payload is another')
 const publishes = (packets: Packet[]) => packets.filter(({ cmd }) => cmd === 'publish')
 
 for (const protocol of [4, 5]) {
@@ -47,7 +48,7 @@ for (const protocol of [4, 5]) {
       [1018, 1018],
       [1019, 1019],
       [5000, 4999],
-      [48000, 333],
+      [50000, 333],
     ] as const) {
       it(`${size} bytes in parts of ${part} arrive whole, with hooks and without`, () => {
         for (const hasHooks of [false, true]) {
@@ -64,7 +65,7 @@ for (const protocol of [4, 5]) {
             desk.connect()
             const [first, second] = publishes(desk.sent())
             assert.equal(first!.topic, 'big')
-            assert.equal(digest(first!.payload as Uint8Array), digest(payload))
+            assertSame(first!.payload, payload)
             assert.equal(second!.topic, 'after')
           }
         }
@@ -89,7 +90,7 @@ for (const protocol of [4, 5]) {
       }
       desk.transport.room = Infinity
       const packets = desk.sent()
-      assert.equal(digest(publishes(packets)[0]!.payload as Uint8Array), digest(payload))
+      assertSame(publishes(packets)[0]!.payload, payload)
       assert.ok(packets.some(({ topic }) => topic === 'second'))
       assert.ok(packets.some(({ cmd }) => cmd === 'subscribe'))
       assert.equal(desk.of('client.disconnected').length, 0)
@@ -106,7 +107,7 @@ for (const protocol of [4, 5]) {
       desk.reconnect({ sessionPresent: true })
       const [packet] = publishes(desk.sent())
       assert.equal(packet!.dup, true)
-      assert.equal(digest(packet!.payload as Uint8Array), digest(payload))
+      assertSame(packet!.payload, payload)
       desk.reply({ cmd: 'puback', messageId: packet!.messageId })
       assert.equal(desk.client.stats.queued, 0)
     })
@@ -128,7 +129,7 @@ for (const protocol of [4, 5]) {
         packets.map(({ topic }) => topic),
         ['before', 'between', 'big', 'after'],
       )
-      assert.equal(digest(packets[2]!.payload as Uint8Array), digest(payloadOf(7000, 9)))
+      assertSame(packets[2]!.payload, payloadOf(7000, 9))
       assert.equal(again.client.stats.dropped.damaged, 0)
       assert.equal(again.of('message.dropped').length, 0)
     })
@@ -172,7 +173,7 @@ describe('payload in parts', () => {
       const payload = payloadOf(15000, round)
       assert.ok(write(desk, payload, 2000) > 0, `round ${round}`)
       const [packet] = publishes(desk.sent())
-      assert.equal(digest(packet!.payload as Uint8Array), digest(payload))
+      assertSame(packet!.payload, payload)
       desk.reply({ cmd: 'puback', messageId: packet!.messageId })
       desk.after(1000)
     }
@@ -188,14 +189,31 @@ describe('payload in parts', () => {
       desk.connect()
       const packets = publishes(desk.sent())
       const big = packets.filter(({ topic }) => topic === 'big')
-      for (const { payload } of big)
-        assert.equal(digest(payload as Uint8Array), digest(payloadOf(12000)))
+      for (const { payload } of big) assertSame(payload, payloadOf(12000))
       assert.equal(big.length + desk.client.stats.dropped.damaged, 1, `flip ${at}`)
       assert.equal(packets.at(-1)!.topic, 'after')
     }
   })
 
+  it('what is given up is no damage in the same boot, with hooks and without', () => {
+    for (const hasHooks of [false, true]) {
+      const desk = boot(flashOf(), {}, hasHooks)
+      const stream = desk.client.stream('big', 9000, { qos: 1 })
+      stream.write(payloadOf(9000), 0, 5000)
+      stream.abort()
+      desk.client.publish('after', 'x', { qos: 1 })
+      desk.connect()
+      assert.deepEqual(
+        publishes(desk.sent()).map(({ topic }) => topic),
+        ['after'],
+      )
+      assert.equal(desk.client.stats.dropped.damaged, 0)
+      assert.equal(desk.of('message.dropped').length + desk.of('storage.failed').length, 0)
+    }
+  })
+
   it('a cut at each operation of the flash: whole with its ticket, or not there', () => {
+    let told = 0
     for (const hasHooks of [false, true]) {
       for (let operation = 1; operation < 40; operation++) {
         const flash = flashOf(64 * 1024, 16)
@@ -216,10 +234,14 @@ describe('payload in parts', () => {
         assert.equal(packets[0]!.topic, 'first')
         const big = packets.find(({ topic }) => topic === 'big')
         if (ticket > 0) assert.ok(big, `accepted, then gone, cut at ${operation}`)
-        if (big) assert.equal(digest(big.payload as Uint8Array), digest(payloadOf(11000)))
-        assert.equal(again.client.stats.dropped.damaged, 0)
+        if (big) assertSame(big.payload, payloadOf(11000))
+        // Behind hooks a payload of an earlier boot without an end may have lost it to somebody.
+        const isTold = hasHooks && ticket === 0 && !big
+        assert.ok(again.client.stats.dropped.damaged <= (isTold ? 1 : 0), `cut at ${operation}`)
+        told += again.client.stats.dropped.damaged
       }
     }
+    assert.ok(told > 0, 'some were cut in the middle behind hooks')
   })
 
   it('drop-oldest gives one up while the next is being sent: that one arrives whole', () => {
@@ -239,7 +261,7 @@ describe('payload in parts', () => {
       assert.ok(isGivenUp())
       desk.transport.room = 1e9
       const [packet] = publishes(desk.sent())
-      assert.equal(digest(packet!.payload as Uint8Array), digest(second))
+      assertSame(packet!.payload, second)
       assert.equal(desk.of('client.disconnected').length, 0)
     }
   })

@@ -71,11 +71,18 @@ export class WorldPublisher {
     this.giveUp(open)
   }
 
-  private giveUp({ message }: OpenStream): void {
+  private giveUp({ message, ticket }: OpenStream): void {
     this.open = null
     if (message.fate !== 'pending') return
     message.fate = 'refused'
     message.lane.givenUp(message)
+    this.mayCountAsDamaged(message, ticket)
+  }
+
+  /** Behind hooks a later boot cannot tell it from a payload whose end was deleted. */
+  private mayCountAsDamaged(message: OutMessage, ticket: number): void {
+    const { config, ledger, monitor } = this.host
+    if (config.hasHooks) ledger.neverWhole(message, ticket, monitor.boot)
   }
 
   private publish(): void {
@@ -180,6 +187,8 @@ export class WorldPublisher {
       violate('a part of a payload is refused with status ' + result)
     }
     this.settle(message, result)
-    if (result < 0) message.lane.givenUp(message)
+    if (result >= 0) return
+    message.lane.givenUp(message)
+    this.mayCountAsDamaged(message, open.ticket)
   }
 }

@@ -142,6 +142,30 @@ hostTest('what a preloaded bundle defines is ROM and costs no heap', async (prog
   assert.match(err, /at fail \(library\.js:33\)\n at \(script-\d+\.js:\d+\)/)
 })
 
+hostTest('what a preloaded bundle made is read-only, as the ROM of a board', async (program) => {
+  const library = path.join(folder, 'frozen.js')
+  const body =
+    "{ map: new Map([['a', 1]]), set: new Set(), bytes: Uint8Array.of(1, 2), object: {} }"
+  fs.writeFileSync(library, `var rom = ${body}\n`)
+  const script = `
+    const changes = [() => rom.map.set('b', 2), () => rom.set.add(1), () => { rom.bytes[0] = 7 },
+      () => rom.bytes.fill(7), () => device.system.copy(rom.bytes, 0, new Uint8Array(2), 0, 2)]
+    const thrown = changes.map((change) => {
+      try { change() } catch (error) { return error instanceof TypeError }
+      return 'nothing'
+    })
+    rom.object.own = 'in the heap'
+    // Enough for a collection: what it does not see of the ROM must not be in use.
+    for (let i = 0; i < 9000; i++) { const garbage = { i, map: new Map([[i, 'x' + i]]) } }
+    const is = [rom.map.get('a'), rom.map.size, rom.set.size, rom.bytes[0], rom.object.own]
+    device.report(JSON.stringify([thrown, is]))`
+  const [[thrown, is]] = (await results(program, script, '--preload', library)) as [
+    [unknown[], unknown[]],
+  ]
+  assert.deepEqual(thrown, [true, true, true, true, true])
+  assert.deepEqual(is, [1, 1, 0, 1, 'in the heap'])
+})
+
 hostTest('poll is called when it asked to be, and timers run in order of time', async (program) => {
   const script = `
     let last = 0, calls = 0, ticks = 0

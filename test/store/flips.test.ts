@@ -9,6 +9,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
 import { OK } from '../../src/status.js'
+import { CONTEXT, RECORD_HEADER } from '../../src/store/flash-record.js'
+import { Attacker } from './attacker.js'
 import { Rig, type RigOptions } from './log-rig.js'
 import { XorHooks } from './xor-hooks.js'
 
@@ -173,6 +175,61 @@ test('no flipped bit of a time base gives a message another time', () => {
     }
     rig.flash.flipBit(bit >> 3, bit & 7)
   }
+})
+
+/**
+ * Behind hooks a CONTEXT is not put right: it has the salt, the key and the time of what stands
+ * behind it, and only its tag says that they are true.
+ */
+test('no flipped bit of a CONTEXT behind hooks is silent or costs more than its sector', () => {
+  const rig = new Rig({ sectors: 8, eraseSize: 1024, hooks: new XorHooks() })
+  for (let i = 0; i < 50; i++) {
+    // Too far for the two bytes of a message: a new base, in the middle of a sector.
+    if (i % 6 === 5) rig.seconds += 100_000
+    rig.publish('', 20, true)
+  }
+  rig.complete(3)
+  rig.mark()
+  const next = rig.log.nextNumber
+  const image = new Attacker(rig.flash.bytes, 1024)
+  const sectors = image.logSectors()
+  let harmful = 0
+  let contexts = 0
+  const flipAndRead = (bit: number, sector: number): void => {
+    rig.flash.flipBit(bit >> 3, bit & 7)
+    const most = rig.perSector.get(image.header(sector)!.sequence)!
+    for (const isBooted of [true, false]) {
+      if (isBooted) rig.boot()
+      const { log, window } = rig
+      if (!isBooted) log.rewind(window.base)
+      // Each that comes is compared, its time too: none is taken for one of another base.
+      const lost = rig.kept.size - readAll(rig)
+      assert.ok(lost <= most, `${lost} of ${most} messages are lost`)
+      // What was complete may come again, or be counted, where its MARK is lost: that is told.
+      assert.ok(log.skippedCount >= lost, `${lost} lost, ${log.skippedCount} counted`)
+      assert.ok(log.skippedCount <= most)
+      if (lost > 0 || sector === sectors[sectors.length - 1]) assert.ok(log.region.refused > 0)
+      assert.equal(log.nextNumber, next, 'no number is given twice')
+      if (lost > 0) harmful++
+    }
+    rig.flash.flipBit(bit >> 3, bit & 7)
+  }
+  for (const sector of sectors) {
+    for (const { at, type, stored } of image.records(sector)) {
+      if (type !== CONTEXT) continue
+      contexts++
+      const first = (sector * 1024 + at) * 8
+      for (let bit = 0; bit < (RECORD_HEADER + stored.length) * 8; bit++) {
+        try {
+          flipAndRead(first + bit, sector)
+        } catch (error) {
+          console.error(`bit ${bit} of the CONTEXT at ${at} of sector ${sector}`)
+          throw error
+        }
+      }
+    }
+  }
+  assert.ok(contexts > 10 && harmful > 4000, `${contexts} records, ${harmful} harmful flips`)
 })
 
 test('bits that flip while they are read lose nothing', () => {

@@ -45,8 +45,6 @@ export function payloadByte(serial: number, index: number): number {
 }
 
 const encoder = new TextEncoder()
-/** Topics as bytes: encoding them anew took a twelfth of a power run. */
-const encoded = new Map<string, Uint8Array>()
 const decoder = new TextDecoder()
 
 export class Rig {
@@ -76,6 +74,8 @@ export class Rig {
   mayLoseTime = false
   /** Messages accepted, by the sequence number of their sector. */
   readonly perSector = new Map<number, number>()
+  /** As bytes: encoding them anew took a twelfth of a power run. */
+  private readonly topics = new Map<string, Uint8Array>()
 
   constructor(options: RigOptions) {
     this.options = options
@@ -132,8 +132,8 @@ export class Rig {
 
   publish(topic: string, size: number, isTimed = false): number {
     const { log } = this
-    const topicBytes = encoded.get(topic) ?? encoder.encode(topic)
-    encoded.set(topic, topicBytes)
+    const topicBytes = this.topics.get(topic) ?? encoder.encode(topic)
+    this.topics.set(topic, topicBytes)
     const kept = { serial: ++this.serial, topic, seconds: isTimed ? this.seconds : 0, size }
     for (let round = 0; round < 4; round++) {
       const most = 1 + 1 + topicBytes.length + 2 + size

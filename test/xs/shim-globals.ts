@@ -24,6 +24,15 @@ NpmBuffer.prototype.equals = function (this: NpmBuffer, other: Uint8Array): bool
   return equals.call(this, NpmBuffer.from(other))
 }
 
+// cbor-x, an oracle, asks them for their names when it loads; functions of a device have none.
+const typedArrays = {
+  ...{ Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, BigUint64Array },
+  ...{ Int8Array, Int16Array, Int32Array, BigInt64Array, Float32Array, Float64Array },
+}
+for (const [name, value] of Object.entries(typedArrays)) {
+  Object.defineProperty(value, 'name', { value: name })
+}
+
 const { env } = JSON.parse(device.config) as { env: unknown }
 const print = (...parts: unknown[]): void => device.print('# ' + parts.join(' '))
 

@@ -9,17 +9,10 @@ const FOLDERS = ['codec', 'store', 'queue', 'session']
 
 /** Files of Node alone, each with its reason. */
 export const LEFT_OUT: Record<string, string> = {
-  'store/cbor.test.ts': 'its oracle cbor-x needs functions with names, which a device has not',
-  'store/flash-store.test.ts': 'reads CBOR with cbor-x, as above',
   'store/heap.test.ts': 'samples the heap of V8 (node:inspector); bench/alloc counts on XS',
-  'store/encryption.test.ts': 'its AES and SHA-256 are those of node:crypto',
-  'session/failures-long.test.ts': 'measures the heap of V8 (node:v8, node:vm)',
-}
-
-/** Files that run when they are named, and not without: the interpreter takes minutes for them. */
-export const SLOW: Record<string, string> = {
-  'store/encryption-attacks.test.ts': 'minutes: thousands of images, each mounted and decrypted',
-  'store/cuts.test.ts': 'minutes; session/power-cut and store/random cut the power here too',
+  'store/encryption-native.test.ts': 'its AES and SHA-256 are those of node:crypto',
+  'session/failures-heap.test.ts':
+    'measures the heap of V8 (node:v8, node:vm); bench/alloc does on XS',
 }
 
 /** Single tests of the files that do run. */
@@ -28,7 +21,7 @@ export const LEFT_OUT_TESTS: Record<string, string> = {
     'its oracle is the Buffer of Node, and that of npm reads malformed text in another way',
 }
 
-/** Paths below `test`, in order. `wanted` are parts of names; none: all that are not slow. */
+/** Paths below `test`, in order. `wanted` are parts of names; none: all. */
 export function suites(testFolder: string, wanted: readonly string[] = []): string[] {
   return FOLDERS.filter((folder) => fs.existsSync(path.join(testFolder, folder)))
     .flatMap((folder) => {
@@ -36,8 +29,6 @@ export function suites(testFolder: string, wanted: readonly string[] = []): stri
       return names.map((name) => `${folder}/${name}`)
     })
     .filter((name) => name.endsWith('.test.ts') && !(name in LEFT_OUT))
-    .filter((name) =>
-      wanted.length === 0 ? !(name in SLOW) : wanted.some((part) => name.includes(part)),
-    )
+    .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
     .sort()
 }

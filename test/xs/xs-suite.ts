@@ -10,6 +10,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { root } from '../bench/xs-run.js'
 import { creationOf, type Heap } from './heap.js'
+import { publishedOnBoard } from './published-on-board.js'
 import { LEFT_OUT_TESTS } from './suites.js'
 
 const ROM_NAME = 'HoldfastSuite'
@@ -58,6 +59,13 @@ function onBoard(): esbuild.Plugin {
         const shim = SHIMS[name]
         return shim === undefined ? undefined : { path: path.join(folder, shim) }
       })
+      build.onResolve({ filter: /\/published\.js$/ }, ({ path: name }) => ({
+        path: name,
+        namespace: 'published',
+      }))
+      build.onLoad({ filter: /.*/, namespace: 'published' }, () => ({
+        contents: publishedOnBoard(),
+      }))
       build.onResolve({ filter: /^[^.]/ }, ({ path: name }) =>
         name in STUBS ? { path: name, namespace: 'stub' } : undefined,
       )

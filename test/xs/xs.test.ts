@@ -61,3 +61,11 @@ test('every file that is left out exists', () => {
   }
   assert.ok(suites(path.join(root, 'test')).length >= 15)
 })
+
+test('every suite that is not left out has a bundle for XS', async () => {
+  await inFolder(async (folder) => {
+    for (const name of suites(path.join(root, 'test'))) {
+      await assert.doesNotReject(() => bundleSuite(name, folder), name)
+    }
+  })
+})

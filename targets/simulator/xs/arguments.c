@@ -7,7 +7,7 @@
 #include "device.h"
 
 /* The view of a typed array with elements of `elementSize` bytes, or a TypeError. */
-static txU1* viewOf(txMachine* the, txSlot* slot, int elementSize, txSize* size)
+static txU1* viewOf(txMachine* the, txSlot* slot, int elementSize, int toWrite, txSize* size)
 {
 	txSlot* array;
 	txSlot* view;
@@ -21,21 +21,35 @@ static txU1* viewOf(txMachine* the, txSlot* slot, int elementSize, txSize* size)
 		mxTypeError("typed array of another element size");
 	view = array->next;
 	buffer = view->next->value.reference->next;
+	/* One that was made while the bundle was preloaded is ROM. */
+	if (toWrite && (buffer->flag & XS_DONT_SET_FLAG))
+		mxTypeError("read-only buffer");
 	*size = fxGetDataViewSize(the, view, view->next);
 	return (txU1*)buffer->value.arrayBuffer.address + view->value.dataView.offset;
 }
 
-/* The bytes `at` to `at + length` of argument `index`, a Uint8Array. Valid until XS allocates. */
-txU1* bytesArgument(txMachine* the, int index, txNumber at, txNumber length)
+static txU1* rangeOf(txMachine* the, int index, txNumber at, txNumber length, int toWrite)
 {
 	txSize size;
 	txU1* bytes;
 	if (mxArgc <= index)
 		mxTypeError("bytes are missing");
-	bytes = viewOf(the, mxArgv(index), 1, &size);
+	bytes = viewOf(the, mxArgv(index), 1, toWrite, &size);
 	if (at + length > size)
 		mxRangeError("range at %.0f for %.0f bytes outside a buffer of %d", at, length, (int)size);
 	return bytes + (size_t)at;
+}
+
+/* The bytes `at` to `at + length` of argument `index`, a Uint8Array. Valid until XS allocates. */
+txU1* bytesArgument(txMachine* the, int index, txNumber at, txNumber length)
+{
+	return rangeOf(the, index, at, length, 0);
+}
+
+/* The same, to be written to. */
+txU1* roomArgument(txMachine* the, int index, txNumber at, txNumber length)
+{
+	return rangeOf(the, index, at, length, 1);
 }
 
 /* The numbers of argument `index`, a Float64Array of at least `count`. */
@@ -45,7 +59,7 @@ txNumber* doublesArgument(txMachine* the, int index, int count)
 	txU1* bytes;
 	if (mxArgc <= index)
 		mxTypeError("a Float64Array is missing");
-	bytes = viewOf(the, mxArgv(index), sizeof(txNumber), &size);
+	bytes = viewOf(the, mxArgv(index), sizeof(txNumber), 1, &size);
 	if (size < (txSize)(count * sizeof(txNumber)))
 		mxRangeError("a Float64Array of at least %d numbers is needed", count);
 	return (txNumber*)bytes;

@@ -72,6 +72,7 @@ int timersRun(txMachine* the, txNumber now);
 
 /* arguments.c: arguments of a call, checked; a wrong one throws. */
 txU1* bytesArgument(txMachine* the, int index, txNumber at, txNumber length);
+txU1* roomArgument(txMachine* the, int index, txNumber at, txNumber length);
 txNumber* doublesArgument(txMachine* the, int index, int count);
 txNumber wholeArgument(txMachine* the, int index);
 const char* textArgument(txMachine* the, int index);

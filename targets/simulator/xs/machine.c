@@ -88,6 +88,49 @@ static void turnIntoRom(txMachine* rom)
 	}
 }
 
+static int hasNoAlias(txSlot* internal)
+{
+	switch (internal->kind) {
+	case XS_ARRAY_BUFFER_KIND:
+	case XS_DATA_VIEW_KIND:
+	case XS_MAP_KIND:
+	case XS_PROMISE_KIND:
+	case XS_PROXY_KIND:
+	case XS_REGEXP_KIND:
+	case XS_SET_KIND:
+	case XS_TYPED_ARRAY_KIND:
+	case XS_WEAK_MAP_KIND:
+	case XS_WEAK_REF_KIND:
+	case XS_WEAK_SET_KIND:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * A change to an object in ROM goes to an alias in the heap; these kinds have none, so the linker
+ * of a board freezes them and a change throws. Here it would be written into the other machine,
+ * which no collection of the clone looks at: slots would be freed that are in use.
+ */
+static void freezeWhatHasNoAlias(txMachine* rom)
+{
+	txSlot* heap;
+	txSlot* slot;
+	for (heap = rom->firstHeap; heap; heap = heap->next) {
+		for (slot = heap + 1; slot < heap->value.reference; slot++) {
+			txSlot* property = slot->next;
+			if ((slot->kind != XS_INSTANCE_KIND) || !property
+					|| !(property->flag & XS_INTERNAL_FLAG) || !hasNoAlias(property))
+				continue;
+			slot->flag |= XS_DONT_PATCH_FLAG;
+			for (; property; property = property->next)
+				property->flag |= XS_DONT_DELETE_FLAG
+					| ((property->kind == XS_ACCESSOR_KIND) ? 0 : XS_DONT_SET_FLAG);
+		}
+	}
+}
+
 /*
  * What the preloaded bundle defines is ROM, as modules that a manifest names under `preload` are:
  * its classes and functions cost the firmware's heap nothing.
@@ -120,6 +163,9 @@ txMachine* machineMake(txCreation* creation, const FlashOptions* flash, const Bu
 		runScript(rom, bytecodeLoad(rom, bundles->preloadPath));
 	bundle = bytecodeLoad(rom, bundles->bundlePath);
 	fxEndHost(rom);
+	/* What is no longer used must not be looked at: its parts may be others' by now. */
+	fxCollectGarbage(rom);
+	freezeWhatHasNoAlias(rom);
 	fxShareMachine(rom);
 	turnIntoRom(rom);
 	memset(&counters, 0, sizeof(counters));

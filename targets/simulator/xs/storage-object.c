@@ -21,7 +21,7 @@ static void storageRead(txMachine* the)
 	txNumber address = wholeArgument(the, 0);
 	txNumber at = wholeArgument(the, 2);
 	txNumber length = wholeArgument(the, 3);
-	finish(the, flashRead(address, bytesArgument(the, 1, at, length), length));
+	finish(the, flashRead(address, roomArgument(the, 1, at, length), length));
 }
 
 static void storageWrite(txMachine* the)

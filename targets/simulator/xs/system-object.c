@@ -49,7 +49,7 @@ static void systemCopy(txMachine* the)
 	txNumber targetAt = wholeArgument(the, 1);
 	txNumber sourceAt = wholeArgument(the, 3);
 	txNumber length = wholeArgument(the, 4);
-	txU1* target = bytesArgument(the, 0, targetAt, length);
+	txU1* target = roomArgument(the, 0, targetAt, length);
 	memmove(target, bytesArgument(the, 2, sourceAt, length), (size_t)length);
 }
 

@@ -72,7 +72,7 @@ static void transportRead(txMachine* the)
 {
 	txNumber at = wholeArgument(the, 1);
 	txNumber length = wholeArgument(the, 2);
-	returnNumber(the, socketRead(bytesArgument(the, 0, at, length), (size_t)length));
+	returnNumber(the, socketRead(roomArgument(the, 0, at, length), (size_t)length));
 }
 
 static void transportClose(txMachine* the)

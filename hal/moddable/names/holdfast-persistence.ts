@@ -1,0 +1,4 @@
+/**
+ * `holdfast/persistence` in a Moddable project: values by key.
+ */
+export * from 'holdfast/src/store/persistence'
