@@ -32,7 +32,7 @@ const RAW_INT16 = String.fromCharCode(FIRST_SECOND + 5)
 
 function encodeString(text: string, literal: string): string {
   const isBytes = [...text].every((letter) => letter.charCodeAt(0) < 256)
-  // A string of no length cannot be stored raw; one beyond bytes is left to the lexer.
+  // A string of no length cannot be stored raw; one beyond bytes stays as it is written.
   if (text === '' || !isBytes) return literal
   const low = String.fromCharCode(text.length & 255)
   if (text.length < 256) return RAW_STRING8 + low + text
@@ -73,7 +73,7 @@ export function pretokenise(text: string): string {
     const literal = token.getText()
     let part = literal
     if (ts.isStringLiteral(token) || ts.isNoSubstitutionTemplateLiteral(token)) {
-      part = encodeString(token.text, JSON.stringify(token.text))
+      part = encodeString(token.text, literal)
     } else if (ts.isNumericLiteral(token)) {
       part = encodeNumber(literal)
     } else if (last !== '.') {

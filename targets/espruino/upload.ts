@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -76,8 +77,8 @@ export async function main(args: string[]): Promise<number> {
   const files: string[] = []
   if (values.config !== undefined) files.push('holdfast.json:' + configFile(values.config))
   const { binary } = await buildProduct(product, switchesOf(values))
-  fs.mkdirSync(outputFolder(), { recursive: true })
-  const file = path.join(outputFolder(), product + '.bin')
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-'))
+  const file = path.join(folder, product + '.bin')
   fs.writeFileSync(file, binary, 'latin1')
   files.push((product === 'main' ? '.boot0:' : 'holdfast:') + file)
   console.log(`${binary.length} bytes to ${values.port}`)
@@ -86,6 +87,7 @@ export async function main(args: string[]): Promise<number> {
   // Boot code runs from the next start on.
   if (product === 'main') parts.push('-e', 'setTimeout(load,500)')
   const { status, error } = spawnSync(tool, parts, { stdio: 'inherit' })
+  fs.rmSync(folder, { recursive: true })
   if (error) throw new EspruinoError(`${tool}: ${error.message}`)
   return status ?? 1
 }

@@ -93,32 +93,68 @@ test('random numbers are unsigned 32-bit, and two boots at two times draw differ
   assert.notEqual(first[0], seeded[0])
 })
 
-test('the loop polls at once, on work, and when the time is over', async () => {
-  const times: number[] = []
-  let polls = 0
-  const client = {
-    onWork: () => {},
-    poll(now: number): number {
-      times.push(now)
-      polls += 1
-      if (polls === 1) return 5
-      if (polls === 2) {
-        client.onWork()
-        return Infinity
-      }
-      return Infinity
-    },
+/** Timers that run when they are told to; Espruino throws for one that is not there. */
+class Timers {
+  readonly waiting = new Map<number, { callback: () => void; ms: number }>()
+  private count = 0
+  private readonly before = { setTimeout, clearTimeout }
+
+  constructor() {
+    Object.assign(globalThis, {
+      setTimeout: (callback: () => void, ms: number) => {
+        this.waiting.set(++this.count, { callback, ms })
+        return this.count
+      },
+      clearTimeout: (timer: number) => {
+        if (!this.waiting.delete(timer)) throw new Error('Unknown Timeout')
+      },
+    })
   }
-  const loop = new Loop(client, new EspruinoSystem())
-  await new Promise((resolve) => setTimeout(resolve, 60))
-  assert.equal(polls, 3, 'at once, after 5 ms, and for the work that poll itself made')
-  client.onWork()
-  client.onWork()
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  assert.equal(polls, 4, 'two wakes are one poll')
-  client.onWork()
-  loop.stop()
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  assert.equal(polls, 4)
-  assert.ok(times.every((time, index) => index === 0 || time >= times[index - 1]))
+
+  /** Runs the only timer there is, and tells how long it would have waited. */
+  run(): number {
+    assert.equal(this.waiting.size, 1)
+    const [[timer, { callback, ms }]] = this.waiting
+    this.waiting.delete(timer)
+    callback()
+    return ms
+  }
+
+  restore(): void {
+    Object.assign(globalThis, this.before)
+  }
+}
+
+test('the loop polls at once, on work, when the time is over, and never after stop', () => {
+  const timers = new Timers()
+  try {
+    const waits = [5.2, Infinity, 0, 1000]
+    let polls = 0
+    const client = {
+      onWork: () => {},
+      poll(): number {
+        polls += 1
+        // Work that comes up inside of poll is due at once.
+        if (polls === 2) client.onWork()
+        return waits[polls - 1]
+      },
+    }
+    const loop = new Loop(client, new EspruinoSystem())
+    assert.equal(timers.run(), 0, 'at once')
+    assert.equal(timers.run(), 6, 'when the time is over that it asked for')
+    assert.equal(timers.run(), 0, 'for the work that poll itself made')
+    assert.equal(timers.run(), 0, 'for the 0 it returned')
+    client.onWork()
+    client.onWork()
+    assert.equal(timers.waiting.size, 1, 'two wakes are one poll, in place of the later one')
+    assert.equal(timers.run(), 0)
+    assert.equal(polls, 5)
+    assert.equal(timers.waiting.size, 1)
+    loop.stop()
+    loop.stop()
+    client.onWork()
+    assert.equal(timers.waiting.size, 0)
+  } finally {
+    timers.restore()
+  }
 })

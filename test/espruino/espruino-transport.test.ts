@@ -96,6 +96,7 @@ test('a broker that sends faster than the client reads loses its connection', as
   const held = transport.read(target, 0, 10_000)
   assert.ok(held > 5000 && held <= 5000 + 536, `${held} bytes were held`)
   assert.equal(transport.read(target, 0, 1), ERR_CLOSED)
+  await until('the broker sees the end', () => peer.sawEnd())
   await peer.stop()
 })
 
