@@ -24,7 +24,7 @@ export function hasInterpreter(what: string): boolean {
     accessSync(file, constants.X_OK)
     return true
   }
-  console.log(`left out: ${what}: ESPRUINO_BIN names no Espruino for Linux (docs: Espruino)`)
+  console.log(`left out: ${what}: ESPRUINO_BIN names none for Linux (docs/BOARDS.md)`)
   return false
 }
 
