@@ -13,12 +13,20 @@ import { pretokenise, tokenCount } from './pretokenise.js'
 import type { Switches } from './switches.js'
 
 /** What is built, by the name of its entry. */
-export const PRODUCTS = ['holdfast', 'holdfast-ram', 'main'] as const
+export const PRODUCTS = [
+  'holdfast',
+  'holdfast-ram',
+  'holdfast-spi',
+  'holdfast-encrypt',
+  'main',
+] as const
 export type Product = (typeof PRODUCTS)[number]
 
 const TITLES: Record<Product, string> = {
   holdfast: 'module, with storage',
   'holdfast-ram': 'module, without storage',
+  'holdfast-spi': 'module, a flash chip on SPI',
+  'holdfast-encrypt': 'module, encrypted storage',
   main: 'script: the sensor, with storage',
 }
 

@@ -10,21 +10,25 @@ import * as path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { userFolder } from '../simulator/bundle.js'
-import { buildProduct, outputFolder, switchesOf, type Product } from './build.js'
+import { buildProduct, outputFolder, PRODUCTS, switchesOf, type Product } from './build.js'
 import { EspruinoError } from './bundle.js'
 
 const USAGE = `npm run upload:espruino -- --port <port> [options]
   --port <port>      as Espruino's tool has it: /dev/ttyUSB0, COM3, tcp://10.0.0.7
   --baud <rate>      default 115200
   --config <file>    JSON with broker, clientId, areas; becomes holdfast.json on the board
-  --module <name>    holdfast or holdfast-ram: for your own code's require('holdfast'),
-                     instead of the sensor as boot code
+  --module <name>    instead of the sensor as boot code a module for your own code:
+                     holdfast or holdfast-ram for require('holdfast'), and beside it
+                     holdfast-spi or holdfast-encrypt under these names
   --protocol 4|5     only this version of MQTT
   --no-words         errors without words`
 
 const INSTALL =
   'the tool of Espruino is not here; get it with: npm install --no-save espruino@0.1.67\n' +
   '(version 0.1.67 is the one that was tried; a serial port needs its optional packages)'
+
+/** What a product is called in Storage, where that is not its own name. */
+const NAMES: Partial<Record<Product, string>> = { main: '.boot0', 'holdfast-ram': 'holdfast' }
 
 /** Where the tool is: among the project's packages or those of the user, or on the PATH. */
 function findTool(): string {
@@ -70,8 +74,9 @@ export async function main(args: string[]): Promise<number> {
   })
   if (values.port === undefined) throw new EspruinoError(USAGE)
   const product = (values.module ?? 'main') as Product
-  if (!['main', 'holdfast', 'holdfast-ram'].includes(product)) {
-    throw new EspruinoError(`--module ${product}: it must be holdfast or holdfast-ram`)
+  if (!PRODUCTS.includes(product)) {
+    const names = PRODUCTS.filter((name) => name !== 'main')
+    throw new EspruinoError(`--module ${product}: it must be ${names.join(' or ')}`)
   }
   const tool = findTool()
   const files: string[] = []
@@ -80,7 +85,7 @@ export async function main(args: string[]): Promise<number> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-'))
   const file = path.join(folder, product + '.bin')
   fs.writeFileSync(file, binary, 'latin1')
-  files.push((product === 'main' ? '.boot0:' : 'holdfast:') + file)
+  files.push(`${NAMES[product] ?? product}:${file}`)
   console.log(`${binary.length} bytes to ${values.port}`)
   const parts = ['--no-ble', '-p', values.port, '-b', values.baud]
   for (const entry of files) parts.push('--storage', entry)

@@ -9,55 +9,20 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { NorFlash } from '../../hal/memory/index.js'
+import type { NorFlash } from '../../hal/memory/index.js'
 import type { NetModule } from '../../hal/espruino/index.js'
 import type { MqttClient } from '../../src/index.js'
-import { buildProduct, outputFolder, PRODUCTS } from '../../targets/espruino/build.js'
-import type { Built, Product } from '../../targets/espruino/build.js'
+import { outputFolder, PRODUCTS } from '../../targets/espruino/build.js'
+import type { Product } from '../../targets/espruino/build.js'
 import { bundle, PLAIN } from '../../targets/espruino/bundle.js'
 import type { Switches } from '../../targets/espruino/switches.js'
 import { BUDGETS, espruinoSizes } from '../bench/size.js'
 import { hasMosquitto } from '../broker/mosquitto.js'
 import { FakeFlash } from './fake-flash.js'
 import { fakeNet } from './fake-net.js'
+import { AREAS, BASE, built, chip, load } from './module-rig.js'
 import { Scene } from './scene.js'
 import { until } from '../until.js'
-
-const BASE = 0x310000
-const SIZE = 65536
-const AREAS = [{ addr: BASE, length: SIZE }]
-
-/** `require('holdfast')` on Espruino; `on` knows the event `message` too. */
-interface Module {
-  create(options: object): MqttClient
-  statusText(status: number): string
-}
-
-const builds = new Map<string, Promise<Built>>()
-
-function built(product: Product, switches: Switches): Promise<Built> {
-  const key = JSON.stringify([product, switches])
-  if (!builds.has(key)) builds.set(key, buildProduct(product, switches))
-  return builds.get(key)!
-}
-
-/** Runs the module as Espruino does: its text in a function, once a boot. */
-function load(text: string, net: NetModule, flash: FakeFlash | null): Module {
-  const modules: Record<string, unknown> = { net, Flash: flash }
-  const exports = {}
-  const require = (name: string): unknown => {
-    if (!modules[name]) throw new Error(`Module ${name} not found`)
-    return modules[name]
-  }
-  // The board's timers go on for ever; those of a test must not keep it from ending.
-  const timer = (callback: () => void, ms: number): unknown => setTimeout(callback, ms).unref()
-  new Function('require', 'exports', 'setTimeout', text)(require, exports, timer)
-  return exports as Module
-}
-
-function chip(): FakeFlash {
-  return new FakeFlash(new NorFlash({ capacity: SIZE, eraseSize: 4096, writeSize: 4 }), BASE)
-}
 
 /** One life of a board: once its power is cut, its network and its flash are out of its reach. */
 class Life {

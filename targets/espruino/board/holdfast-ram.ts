@@ -6,5 +6,5 @@ export { MqttClient, statusText } from '../../../src/index.js'
 
 /** A client that is polled from now on; `start()` connects it. */
 export function create(options: EspruinoOptions): EspruinoClient {
-  return new EspruinoClient(clientOptions(options))
+  return new EspruinoClient(clientOptions(options, ''))
 }
