@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { buildProduct, type Product } from '../../targets/espruino/build.js'
+import { PLAIN } from '../../targets/espruino/bundle.js'
 
 const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), '../../targets/espruino/upload.js')
 const folder = fs.mkdtempSync(join(tmpdir(), 'holdfast-upload-'))
@@ -27,13 +29,28 @@ fs.writeFileSync(
   join(folder, 'bin/espruino'),
   `#!${process.execPath}
 const fs = require('fs')
-console.log(process.argv.slice(2).map((arg) => arg.replace(/:(.*\\.(bin|json))$/, (_, file) =>
-  ':' + fs.readFileSync(file).length + ' bytes')).join(' '))
+const words = process.argv.slice(2).map((arg) => arg.replace(/:(.*\\.(bin|json))$/, (_, file) => {
+  fs.copyFileSync(file, \`uploaded\${file.slice(file.lastIndexOf('.'))}\`)
+  return ':' + fs.readFileSync(file).length + ' bytes'
+}))
+console.log(words.join(' '))
+// What the tool does with a port that is none.
+if (words.includes('/dev/none')) {
+  console.error('Unable to connect!')
+  process.exit(1)
+}
 `,
   { mode: 0o755 },
 )
 
-test('the sensor goes to boot code, its settings beside it', () => {
+/** The bytes of what was uploaded last, after a look whether it is what the build makes. */
+async function uploaded(product: Product): Promise<number> {
+  const { binary } = await buildProduct(product, PLAIN)
+  assert.ok(fs.readFileSync(join(folder, 'uploaded.bin'), 'latin1') === binary, product)
+  return binary.length
+}
+
+test('the sensor goes to boot code, its settings beside it', async () => {
   const settings = { broker: 'mqtt://10.0.0.1', clientId: 'greenhouse-7' }
   fs.writeFileSync(join(folder, 'device.json'), JSON.stringify(settings))
   const { status, output } = upload(['--port', '/dev/ttyUSB9', '--config', 'device.json'])
@@ -41,19 +58,40 @@ test('the sensor goes to boot code, its settings beside it', () => {
   const size = JSON.stringify(settings).length
   assert.match(output, /--no-ble -p \/dev\/ttyUSB9 -b 115200/)
   assert.match(output, new RegExp(`--storage holdfast.json:${size} bytes`))
-  assert.match(output, /--storage \.boot0:\d{5} bytes -e setTimeout\(load,500\)/)
+  const bootSize = await uploaded('main')
+  assert.match(output, new RegExp(`^${bootSize} bytes to /dev/ttyUSB9\n`))
+  assert.match(
+    output,
+    new RegExp(`--storage \\.boot0:${bootSize} bytes -e setTimeout\\(load,500\\)`),
+  )
 })
 
-test('the module goes to Storage under its name, and nothing is started', () => {
+test('the module goes to Storage under its name, and nothing is started', async () => {
   const { status, output } = upload(['--port', 'tcp://10.0.0.7', '--module', 'holdfast-ram'])
   assert.equal(status, 0, output)
-  assert.match(output, /-p tcp:\/\/10\.0\.0\.7 .*--storage holdfast:\d{5} bytes\n/)
+  const size = await uploaded('holdfast-ram')
+  assert.match(output, new RegExp(`^${size} bytes to tcp:`))
+  assert.match(output, new RegExp(`-p tcp://10\\.0\\.0\\.7 .*--storage holdfast:${size} bytes\n$`))
+})
+
+test('what stands beside the module goes to Storage under its own name', async () => {
+  for (const name of ['holdfast-spi', 'holdfast-encrypt'] as const) {
+    const { status, output } = upload(['--port', 'x', '--module', name])
+    assert.equal(status, 0, output)
+    assert.match(output, new RegExp(`--storage ${name}:${await uploaded(name)} bytes\n$`))
+  }
+})
+
+test('a port that the tool cannot open is its failure, and ours', () => {
+  const { status, output } = upload(['--port', '/dev/none', '--module', 'holdfast-spi'])
+  assert.equal(status, 1)
+  assert.match(output, /Unable to connect!/)
 })
 
 test('what is missing or wrong is said, with what to do', () => {
   const wrong: [string[], RegExp][] = [
     [[], /upload:espruino -- --port/],
-    [['--port', 'x', '--module', 'y'], /--module y: it must be holdfast or holdfast-ram/],
+    [['--port', 'x', '--module', 'y'], /--module y: it must be holdfast or holdfast-ram or/],
     [['--port', 'x', '--config', 'none.json'], /--config none.json: .*ENOENT/],
     [['--port', 'x', '--protocol', '3'], /--protocol 3: it must be 4/],
   ]
