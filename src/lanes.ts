@@ -59,7 +59,8 @@ function makeLane(asked: LaneOptions, index: number, overflow: number, hasStorag
   const path = 'lanes[' + index + ']'
   checkNames(asked, path, NAMES)
   const name = text(asked.name, path + '.name')
-  if (!/^[a-zA-Z0-9_.-]{1,32}$/.test(name)) {
+  // Patterns of Espruino have no {1,32}.
+  if (name.length > 32 || !/^[a-zA-Z0-9_.-]+$/.test(name)) {
     fail(path + '.name', name, '1 to 32 letters, digits, ".", "_" or "-"')
   }
   const filters: Uint8Array[] = []

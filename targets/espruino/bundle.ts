@@ -135,6 +135,9 @@ function check(text: string): void {
     if (ts.isParameter(node) && (node.initializer || node.dotDotDotToken)) {
       refuse(node, 'default and rest parameters')
     }
+    if (ts.isRegularExpressionLiteral(node) && /\{\d|\(\?/.test(node.text)) {
+      refuse(node, '`{n}` and `(?` in patterns')
+    }
     if (ts.isLabeledStatement(node)) refuse(node, 'labels')
     if (ts.isClassExpression(node) && node.name) refuse(node, 'named class expressions')
     if (ts.isDefaultClause(node) && node.parent.clauses.at(-1) !== node) {

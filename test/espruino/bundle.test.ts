@@ -270,6 +270,7 @@ describe('what the build for Espruino gives', () => {
       ['console.log(((a = 5) => a)())', /default and rest parameters/],
       ['const { a } = JSON.parse("{}"); console.log(a, a)', /destructuring/],
       ['a: for (;;) { for (;;) break a }', /labels/],
+      ['console.log("" + /^[a-z]{1,32}$/.test("x"))', /`\{n\}` and `\(\?` in patterns/],
       ['var x: number; x = 5; console.log("" + x)', /`var` before it stands/],
       ['console.log("" + JSON.parse("5").x()?.y)', /`var` before it stands/],
     ]
