@@ -14,5 +14,5 @@ declare const E: {
   toArrayBuffer(text: string): ArrayBuffer
   CRC32(bytes: Uint8Array | string): number
   hwRand(): number
-  on(event: 'kill', handler: () => void): void
+  on(event: 'kill', handler: () => unknown): void
 }

@@ -54,6 +54,17 @@ export class Interpreter {
     })
   }
 
+  /** Types a line on the console. */
+  type(line: string): void {
+    this.child!.stdin!.write(line + '\n')
+  }
+
+  /** Waits until the program has ended by itself: there was nothing left to do. */
+  async ended(): Promise<void> {
+    const child = this.child!
+    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+  }
+
   /** As a power cut: nothing of the program runs any more. */
   async cut(): Promise<void> {
     const child = this.child

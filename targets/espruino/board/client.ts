@@ -45,7 +45,9 @@ export class EspruinoClient extends MqttClient {
     this.messageHandlers = []
     new Loop(this, options.system)
     // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
-    E.on('kill', () => this.flush())
+    // Bound, not an arrow: where `super` threw, Espruino passes over this line, and a build with
+    // assertions stops at an arrow that it passes over.
+    E.on('kill', this.flush.bind(this))
   }
 
   /** As in Espruino's other modules, `message` calls with the message itself. */
