@@ -353,6 +353,7 @@ export class Turn implements Polled, ReadableListener {
   private release(): void {
     if (this.isReleased) return
     this.isReleased = true
+    this.writing.abort()
     this.farewell.end(this.isLeaving)
     if (this.storage !== null && this.storage.unmount !== undefined) this.storage.unmount()
     if (this.running !== null) this.running.stop()

@@ -1,10 +1,10 @@
 /**
- * Writing: `write` of clause 25. A PUBLISH goes to the queue of the client, whole.
+ * Writing: `write` of clause 25. A PUBLISH goes to the queue of the client.
  *
- * A message that is written in parts is collected in one buffer until its last byte is there, so
- * it can be no larger than what the client sends (`sendBufferSize`, and the buffer of the storage);
- * its first part throws when it is. What does not fit the queue now throws as well, and nothing of
- * it was taken.
+ * A message that is written in parts is collected in one buffer until its last byte is there. One
+ * that is larger than what the client sends in one piece (`sendBufferSize`, and the buffer of the
+ * storage) goes to the storage as it comes; where there is none, its first part throws. What does
+ * not fit the queue now throws as well, and nothing of it was taken.
  */
 import type { MqttClient } from '../client.js'
 import { publishSize } from '../codec/encode-publish.js'
@@ -12,6 +12,7 @@ import { fail, integer, topicBytes } from '../checks.js'
 import { laneOf } from '../lanes.js'
 import { OVERFLOW_DROP_NEWEST, OVERFLOW_REJECT } from '../queue/lane.js'
 import { ACK_ROOM } from '../session/outbound.js'
+import type { PayloadStream } from '../payload-stream.js'
 import { ERR_FULL, ERR_TOO_LARGE, OK, type Status, statusText } from '../status.js'
 import type { InFlight } from '../session/in-flight.js'
 import type { System } from '../../hal/system.js'
@@ -36,6 +37,10 @@ export class Writing {
   private parts: Uint8Array
   private partsLength: number
   private isPartial: boolean
+  /** Takes a message that `parts` would be too large for. */
+  private stream: PayloadStream | null
+  /** All bytes of the message in parts. */
+  private total: number
   private topic: string
   private topicBytes: Uint8Array
   private id: number
@@ -48,6 +53,8 @@ export class Writing {
     this.parts = new Uint8Array(0)
     this.partsLength = 0
     this.isPartial = false
+    this.stream = null
+    this.total = 0
     this.topic = ''
     this.topicBytes = this.parts
     this.id = 0
@@ -70,21 +77,30 @@ export class Writing {
     if (id !== 0 && this.ids.isFull) refuse(ERR_FULL)
     this.asked.qos = qos
     this.asked.retain = options.retain ? true : false
+    this.total = total
+    this.id = id
     if (total === bytes.length) {
-      this.send(topic, bytes, id)
-      return
+      const ticket = this.client.publish(topic, bytes, this.asked)
+      if (ticket !== ERR_TOO_LARGE) {
+        this.queued(ticket)
+        return
+      }
     }
     // To walk a string makes garbage on XS, and a device often writes to one topic.
     if (topic !== this.topic) {
       this.topicBytes = topicBytes(topic, 'topic')
       this.topic = topic
     }
-    refuse(this.fits(this.topicBytes, total))
+    const status = this.fits(this.topicBytes, total)
+    if (status === ERR_TOO_LARGE || total === bytes.length) {
+      this.begin(bytes)
+      return
+    }
+    refuse(status)
     // Messages of one size are the rule where there are many: the buffer is used again.
     if (this.parts.length !== total) this.parts = new Uint8Array(total)
     this.system.copy(this.parts, 0, bytes, 0, bytes.length)
     this.partsLength = bytes.length
-    this.id = id
     this.isPartial = true
   }
 
@@ -93,24 +109,36 @@ export class Writing {
     const bytes = dataBytes(data)
     if (!this.isPartial) throw new Error('write: options are missing, and no message is begun')
     const length = this.partsLength + bytes.length
-    if (length > this.parts.length) {
-      throw new Error('write: ' + (length - this.parts.length) + ' bytes more than byteLength')
+    if (length > this.total) {
+      throw new Error('write: ' + (length - this.total) + ' bytes more than byteLength')
+    }
+    if (this.stream !== null) {
+      this.append(bytes)
+      return
     }
     this.system.copy(this.parts, this.partsLength, bytes, 0, bytes.length)
     // When the queue refuses the message, the last part was not taken and may come again.
-    if (length === this.parts.length) {
-      this.send(this.topic, this.parts, this.id)
+    if (length === this.total) {
+      this.queued(this.client.publish(this.topic, this.parts, this.asked))
       this.isPartial = false
     }
     this.partsLength = length
   }
 
+  /** `close` before the last part: the message was never there. */
+  abort(): void {
+    if (this.stream !== null) this.stream.abort()
+    this.stream = null
+    this.isPartial = false
+  }
+
   /** Bytes that may be written: the packet of a PUBLISH, or what is missing of a message. */
   room(): number {
-    if (this.isPartial) return this.parts.length - this.partsLength
-    if (this.ids.isFull) return 0
     const connection = this.client.session.connection
     let room = connection.sendBuffer.bytes.length - ACK_ROOM
+    // An application that makes as many bytes as it may write should not run out of memory.
+    if (this.isPartial) return Math.min(this.total - this.partsLength, room)
+    if (this.ids.isFull) return 0
     // Which lane the next message goes to is not known: each must have room.
     for (let index = 0; index < connection.lanes.length; index++) {
       const lane = connection.lanes[index]!
@@ -125,13 +153,36 @@ export class Writing {
     return room > 0 ? room : 0
   }
 
-  private send(topic: string, bytes: Uint8Array, id: number): void {
-    const ticket = this.client.publish(topic, bytes, this.asked)
+  private queued(ticket: number): void {
     if (ticket < 0) refuse(ticket)
+    const id = this.id
     if (id === 0 || ticket === 0) return
     const lane = Math.floor(ticket / LANE_TICKETS)
     const lanes = this.client.session.connection.lanes
     this.ids.add(ticket, lanes[lane]!.packetIdOf(ticket - lane * LANE_TICKETS), id)
+  }
+
+  /** The first part of a message for the storage. */
+  private begin(bytes: Uint8Array): void {
+    // What is not queued is sent at once, from the buffer.
+    const isQueued = this.asked.qos > 0 || this.client.session.connection.settings.queueQos0
+    if (!isQueued) refuse(ERR_TOO_LARGE)
+    const stream = this.client.stream(this.topic, this.total, this.asked)
+    refuse(stream.status)
+    this.stream = stream
+    this.partsLength = 0
+    this.isPartial = true
+    this.append(bytes)
+  }
+
+  private append(bytes: Uint8Array): void {
+    const result = this.stream!.write(bytes, 0, bytes.length)
+    this.partsLength += bytes.length
+    if (result === 0) return
+    // The last part; or what was stored is given up, and the next `write` begins another message.
+    this.stream = null
+    this.isPartial = false
+    this.queued(result)
   }
 
   private fits(topic: Uint8Array, length: number): Status {

@@ -223,6 +223,37 @@ if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
         )
         second.client.close()
       })
+
+      it('a message larger than each buffer, written in parts, through a power cut', async () => {
+        const payload = 'all of it, in order. '.repeat(3000)
+        const nor = new NorFlash({ capacity: 256 * 1024 })
+        const make = (): Device => {
+          const storage = new FlashStore(nor, new NodeSystem())
+          const own = { protocol, storage, sendBufferSize: 512 }
+          return new Device(broker.port, { id: 'large' }, own)
+        }
+        let device = make()
+        await device.ready()
+        device.client.write(bytes(payload), { topic: 'from/device/large', QoS: 2 })
+        device.client.write(bytes(payload.slice(0, 20000)), {
+          topic: 'from/device/half',
+          QoS: 1,
+          byteLength: payload.length,
+        })
+        device.client.close()
+        device = make()
+        const { client } = device
+        await device.ready()
+        const first = { topic: 'from/device/large', QoS: 1, byteLength: payload.length }
+        for (let at = 0; at < payload.length; at += 1000) {
+          const part = bytes(payload.slice(at, at + 1000))
+          assert.ok((at === 0 ? client.write(part, first) : client.write(part)) > 0)
+        }
+        await until('both', () => texts('from/device/large').length === 2)
+        assert.ok(texts('from/device/large').every((text) => text === payload))
+        assert.deepEqual(texts('from/device/half'), [])
+        client.close()
+      })
     })
   }
 
