@@ -44,7 +44,7 @@ if (hasInterpreter('a board’s life on Espruino') && hasMosquitto('a board’s 
       await scene.close()
     })
 
-    it('starts with the power, obeys its interval, and loses no sample to outage or cut', async () => {
+    it('starts with the power, obeys, and loses no sample to outage or power cut', async () => {
       const { heard, peer } = scene
       board.start('')
       await board.until('CONNACK', (line) => line.startsWith('connected to mqtt://'))
