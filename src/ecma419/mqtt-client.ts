@@ -14,8 +14,8 @@
  *   - Between connections `write` goes on: messages wait in the queue, in RAM or in `storage`.
  *   - The Packet Identifier on the wire is the session's; `onControl` reports the `id` of `write`.
  *   - A message is received in one fragment, up to `receiveBufferSize`. One that is written, at
- *     once or in parts, may be larger than `sendBufferSize` with `storage`: up to half of a lane. It
- *     is on flash as it comes and is sent when its last part is there. Else `write` refuses it.
+ *     once or in parts, may be larger than `sendBufferSize` with `storage`, up to half of a lane:
+ *     it is on flash as it comes, and sent when its last part is there. Else `write` refuses it.
  *   - PUBACK, PUBREC, PUBREL and PUBCOMP are the session's to send; `write` of one does nothing.
  *   - A message that the application leaves unread when `onReadable` returns holds up the
  *     connection until it is read, and has its answer already.
