@@ -153,31 +153,6 @@ if (hasMosquitto('the bundles for Espruino on Node')) {
     })
   }
 
-  it('the example of the documentation publishes and receives', async () => {
-    const scene = await Scene.open()
-    const root = join(outputFolder(), '../..')
-    const guide = fs.readFileSync(join(root, 'docs/BOARDS.md'), 'utf8')
-    const [, example] = /```js\n([^]*?)```/.exec(guide)!
-    const { text } = await built('holdfast', PLAIN)
-    const module = load(text, fakeNet(), chip())
-    const printed: string[] = []
-    const started = new Function('require', 'print', example + '\nreturn client')(
-      () => ({
-        create: (options: object) => module.create({ ...options, broker: scene.url }),
-      }),
-      (...words: unknown[]) => printed.push(words.join(' ')),
-    ) as MqttClient
-    await until('PUBACK', () => printed.includes('the broker has 1'))
-    const topic = 'greenhouse/7/interval'
-    await until('the subscription', () => {
-      scene.peer.publish(topic, '500')
-      return printed.includes(topic + ' 500')
-    })
-    started.stop()
-    await until('the end', () => started.isStopped)
-    await scene.close()
-  })
-
   it('`kill` makes acknowledgements durable: nothing is sent again after a reset', async () => {
     const { text } = await built('holdfast', PLAIN)
     const scene = await Scene.open()
@@ -201,15 +176,20 @@ if (hasMosquitto('the bundles for Espruino on Node')) {
 describe('what the build for Espruino gives', () => {
   it('is what `npm run build:espruino` writes, and its table says so', async () => {
     const program = join(outputFolder(), '../targets/espruino/build.js')
-    const options = ['--no-words', '--protocol', '5']
-    const run = spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
-    assert.equal(run.status, 0, run.stderr)
-    for (const product of ['holdfast', 'holdfast-ram'] as const) {
-      const { text, binary, tokens } = await built(product, { protocol: 5, words: false })
-      const path = join(outputFolder(), product)
-      assert.ok(fs.readFileSync(path + '.js', 'utf8') === text, product)
-      assert.ok(fs.readFileSync(path + '.bin', 'latin1') === binary, product)
-      assert.match(run.stdout, new RegExp(`${text.length} +${binary.length} +${tokens}\\n`))
+    const runs: [string[], Switches][] = [
+      [['--no-words', '--protocol', '5'], { protocol: 5, words: false }],
+      [[], PLAIN],
+    ]
+    for (const [options, switches] of runs) {
+      const run = spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
+      assert.equal(run.status, 0, run.stderr)
+      for (const product of PRODUCTS) {
+        const { text, binary, tokens } = await built(product, switches)
+        const path = join(outputFolder(), product)
+        assert.ok(fs.readFileSync(path + '.js', 'utf8') === text, product)
+        assert.ok(fs.readFileSync(path + '.bin', 'latin1') === binary, product)
+        assert.match(run.stdout, new RegExp(`${text.length} +${binary.length} +${tokens}\\n`))
+      }
     }
   })
 

@@ -4,13 +4,13 @@
  */
 import './fake-globals.js'
 import assert from 'node:assert/strict'
-import { createCipheriv, createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, SpiNorChip } from '../../hal/memory/index.js'
 import type { InboundMessage, ListenOptions, MqttClient } from '../../src/index.js'
 import { PLAIN } from '../../targets/espruino/bundle.js'
 import type { Switches } from '../../targets/espruino/switches.js'
 import { hasMosquitto } from '../broker/mosquitto.js'
+import { CRYPTO, spiOf } from './fake-chips.js'
 import { FakeFlash } from './fake-flash.js'
 import { fakeNet } from './fake-net.js'
 import { AREAS, BASE, built, chip, load, loadWith, type Module } from './module-rig.js'
@@ -34,42 +34,6 @@ async function moduleOf(flash: FakeFlash | null, switches = PLAIN): Promise<Modu
 
 function made(module: Module, options: object): Client {
   return module.create(options) as unknown as Client
-}
-
-/** `SPI` and `Pin` of Espruino over the model of a chip. */
-function spiOf(bus: SpiNorChip): { spi: object; pin: object } {
-  let isBegun = false
-  const spi = {
-    write(data: Uint8Array): void {
-      isBegun = true
-      bus.send(data, 0, data.length)
-    },
-    send(data: Uint8Array): Uint8Array {
-      const received = new Uint8Array(data.length)
-      bus.receive(received, 0, data.length)
-      return received
-    },
-  }
-  const pin = {
-    set(): void {
-      if (isBegun) bus.end()
-      isBegun = false
-    },
-    reset(): void {},
-  }
-  return { spi, pin }
-}
-
-/** Espruino's module `crypto`: results are ArrayBuffers, and the initial counter is ignored. */
-const CRYPTO = {
-  AES: {
-    encrypt(data: Uint8Array, key: Uint8Array, { mode }: { mode: string }): ArrayBuffer {
-      assert.equal(mode, 'CTR')
-      const cipher = createCipheriv('aes-128-ctr', key, new Uint8Array(16))
-      return Uint8Array.from(cipher.update(data)).buffer
-    },
-  },
-  SHA256: (data: Uint8Array) => Uint8Array.from(createHash('sha256').update(data).digest()).buffer,
 }
 
 describe('events of a client on Espruino', () => {
