@@ -9,7 +9,8 @@ import { buildProduct } from '../../targets/espruino/build.js'
 import { PLAIN } from '../../targets/espruino/bundle.js'
 import { hasMosquitto } from '../broker/mosquitto.js'
 import { AREAS, hasInterpreter, Interpreter } from './interpreter.js'
-import { Scene, until } from './scene.js'
+import { Scene } from './scene.js'
+import { until } from '../until.js'
 
 const SAMPLE = /^sample \d+\.\d, \d+ on flash$/
 

@@ -15,7 +15,8 @@ import { hasMosquitto } from '../broker/mosquitto.js'
 import { CRYPTO, spiOf } from './fake-chips.js'
 import { fakeNet } from './fake-net.js'
 import { built, chip, load, loadWith } from './module-rig.js'
-import { Scene, until } from './scene.js'
+import { Scene } from './scene.js'
+import { until } from '../until.js'
 import { folder, upload } from './upload-rig.js'
 
 const root = join(outputFolder(), '../..')
