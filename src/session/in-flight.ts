@@ -38,7 +38,6 @@ export class InFlight {
   /** Records before this number waited when the connection was made. */
   backlogEnd: number
   private readonly exchanges: Exchanges
-  private readonly window: ExchangeWindow
   private readonly seen: Uint8Array
 
   constructor(queue: OutgoingQueue, exchanges: Exchanges) {
@@ -46,8 +45,11 @@ export class InFlight {
     this.resumeEnd = 0
     this.backlogEnd = 0
     this.exchanges = exchanges
-    this.window = queue.window
     this.seen = new Uint8Array(WINDOW_SPAN)
+  }
+
+  private get window(): ExchangeWindow {
+    return this.queue.window
   }
 
   /** The Packet Identifier of a record. */

@@ -202,8 +202,8 @@ export class Session {
       hasMore = this.fill() || hasMore
       if (!connection.sendBuffer.isEmpty) hasMore = true
     }
-    this.timing.goHome(this.phase === CONNECTED, this.phaseAt)
-    let waitMs = this.timing.keep(this.phase === GREETING, this.phaseAt)
+    const homeMs = this.timing.goHome(this.phase === CONNECTED, this.phaseAt)
+    let waitMs = Math.min(homeMs, this.timing.keep(this.phase === GREETING, this.phaseAt))
     const authentication = this.settings.authentication
     if (authentication !== null) waitMs = Math.min(waitMs, authentication.leftMs())
     if (connection.failure !== 0) return this.end()

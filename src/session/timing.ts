@@ -18,16 +18,19 @@ export class Timing {
 
   /**
    * With several brokers, connected to another than the first for long enough: what is in flight
-   * comes to its end, then the first is tried.
+   * comes to its end, then the first is tried. Returns milliseconds until it is time.
    */
-  goHome(isConnected: boolean, since: number): void {
+  goHome(isConnected: boolean, since: number): number {
     const connection = this.connection
-    if (connection.brokers.index === 0 || !isConnected) return
-    if (connection.now - since < connection.settings.homeAfterMs) return
+    if (connection.brokers.index === 0 || !isConnected) return Infinity
+    const leftMs = since + connection.settings.homeAfterMs - connection.now
+    if (leftMs > 0) return leftMs
     connection.isGoingHome = true
-    if (connection.exchanges.count > 0 || !connection.sendBuffer.isEmpty) return
-    connection.brokers.goHome()
-    connection.fail(RESTART)
+    if (connection.exchanges.count === 0 && connection.sendBuffer.isEmpty) {
+      connection.brokers.goHome()
+      connection.fail(RESTART)
+    }
+    return Infinity
   }
 
   /**

@@ -54,6 +54,18 @@ describe('the list of brokers', () => {
     assert.equal(String(desk.sentOne().payload), '2')
   })
 
+  it('asks to be polled when it is time to go home, also if nothing else is to be done', () => {
+    const desk = boot(null, { homeAfterMs: 60000, keepAliveMs: 0 })
+    refuse(desk, 'a.test')
+    greet(desk, 'b.test')
+    assert.deepEqual(desk.sent(), [])
+    assert.equal(desk.waitMs, 60000)
+    desk.after(59999)
+    assert.equal(desk.waitMs, 1)
+    desk.after(1)
+    assert.equal(hostOf(desk), 'a.test')
+  })
+
   it('the first that still fails costs one attempt, then the other goes on', () => {
     const desk = boot(flashOf(), { homeAfterMs: 60000, keepAliveMs: 0 })
     refuse(desk, 'a.test')
