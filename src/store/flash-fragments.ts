@@ -9,7 +9,6 @@ import {
   LAST_TYPE,
   MESSAGE,
   RECORD_HEADER,
-  recordKey,
   recordLength,
   recordType,
 } from './flash-record.js'
@@ -171,7 +170,7 @@ export class FlashFragments implements Fragments {
     // Each round moves on by a record or a sector, so this ends.
     for (;;) {
       const isNewest = this.sequence === this.ring.sequence
-      const end = isNewest ? this.writer.offset : region.sectorSize
+      const end = isNewest ? this.writer.writeOffset : region.sectorSize
       let type = this.at + RECORD_HEADER > end ? 7 : this.peek(end)
       if (type === ERR_CORRUPT && this.isTorn()) type = 7
       if (type < 0) return type
@@ -228,7 +227,7 @@ export class FlashFragments implements Fragments {
     const sector = this.ring.placeOf(this.sequence)
     const header = region.readOwnHeader(sector)
     const isNewest = this.sequence === this.ring.sequence
-    const end = isNewest ? this.writer.offset : region.sectorSize
+    const end = isNewest ? this.writer.writeOffset : region.sectorSize
     if (header !== HEADER_VALID) return false
     this.scan.start(sector, this.sequence, region.header.firstNumber, end)
     let last = 0
@@ -255,9 +254,7 @@ export class FlashFragments implements Fragments {
     const stored = recordLength(buffer, 0)
     if (stored <= FRAGMENT_HEAD || RECORD_HEADER + stored > buffer.length) return ERR_CORRUPT
     if (region.read(address, buffer, 0, RECORD_HEADER + stored) < 0) return ERR_STORAGE
-    const key = region.keyOf(sequence, this.lastAt, FRAGMENT, 0)
-    if (recordType(buffer, 0) !== FRAGMENT) return ERR_CORRUPT
-    if (recordKey(region.system, buffer, 0, stored) !== key) return ERR_CORRUPT
+    if (!region.isRecord(buffer, FRAGMENT, sequence, this.lastAt, 0)) return ERR_CORRUPT
     const length = region.openRecord(
       buffer,
       0,

@@ -42,10 +42,11 @@ export function applyMark(lane: FlashLane, state: LaneState): void {
   const log = lane.flash
   const window = lane.window
   const base = window.base
+  const found = log.recovery
   const isNewest =
-    state.markSector === log.markSector
-      ? log.markOffset < state.markOffset
-      : isBefore(log.markSector, state.markSector)
+    state.markSector === found.markSector
+      ? found.markOffset < state.markOffset
+      : isBefore(found.markSector, state.markSector)
   if (!isNewest || !window.decode(state.markBytes(), 0, state.markLength)) {
     state.markLength = 0
     return

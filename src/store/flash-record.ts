@@ -1,5 +1,5 @@
 import type { System } from '../../hal/system.js'
-import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { readUint32 } from '../codec/bytes.js'
 
 /**
  * One record of the flash: docs/FLASH-FORMAT.md, section 3. Integers are big endian.
@@ -58,20 +58,6 @@ export function placeKey(
  */
 export function numberKey(number: number): number {
   return (number * 1540483) | 0
-}
-
-/** Writes the six header bytes at `at` for the stored body that is already behind them. */
-export function sealRecord(
-  system: System,
-  buffer: Uint8Array,
-  at: number,
-  type: number,
-  length: number,
-  key: number,
-): void {
-  buffer[at + 4] = (type << 5) | (length >> 8)
-  buffer[at + 5] = length & 0xff
-  writeUint32(buffer, at, system.crc32(buffer, at + 4, length + 2) ^ key)
 }
 
 /** Type of the record whose header is at `at`, 0 to 7; 7 is blank. */

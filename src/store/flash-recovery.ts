@@ -1,15 +1,6 @@
 import { ERR_HOOK, ERR_KEY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { type ExchangeWindow, isBefore } from './exchange-window.js'
-import {
-  CONTEXT,
-  MARK,
-  MESSAGE,
-  RECORD_HEADER,
-  TOPIC,
-  recordKey,
-  recordLength,
-  recordType,
-} from './flash-record.js'
+import { CONTEXT, MARK, MESSAGE, RECORD_HEADER, TOPIC, recordLength } from './flash-record.js'
 import type { FlashReader } from './flash-reader.js'
 import type { FlashRegion } from './flash-region.js'
 import { type FlashRing, SEARCH_TRIES } from './flash-ring.js'
@@ -339,10 +330,8 @@ export class FlashRecovery {
       const address = region.address(ring.placeOf(sequence)) + region.headerSize
       if (region.read(address, scratch, 0, region.contextSize) < 0) continue
       const stored = recordLength(scratch, 0)
-      if (recordType(scratch, 0) !== CONTEXT || stored < CONTEXT_CLEAR) continue
-      if (RECORD_HEADER + stored > region.contextSize) continue
-      const key = region.keyOf(sequence, region.headerSize, CONTEXT, 0)
-      if (recordKey(region.system, scratch, 0, stored) !== key) continue
+      if (stored < CONTEXT_CLEAR || RECORD_HEADER + stored > region.contextSize) continue
+      if (!region.isRecord(scratch, CONTEXT, sequence, region.headerSize, 0)) continue
       if (region.lacksKey(scratch[RECORD_HEADER + 8]!)) return false
     }
     return true

@@ -1,8 +1,18 @@
 import type { ReadWriteStorage, RecordPosition, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
+import { writeUint32 } from '../codec/bytes.js'
 import { ERR_HOOK, type Status } from '../status.js'
 import { CONTEXT_CLEAR, SALT_WORDS, type StatePlace, contextBytes } from './context-layout.js'
-import { CONTEXT, RECORD_HEADER, numberKey, placeKey, sealRecord, MESSAGE } from './flash-record.js'
+import {
+  CONTEXT,
+  MESSAGE,
+  RECORD_HEADER,
+  numberKey,
+  placeKey,
+  recordKey,
+  recordLength,
+  recordType,
+} from './flash-record.js'
 import {
   HEADER_BLANK,
   HEADER_DAMAGED,
@@ -43,8 +53,6 @@ export class FlashRegion {
   statePlace: StatePlace | null
   /** Records that the hooks refused, or that stand where none can be, since the last mount. */
   refused: number
-  recordsWritten: number
-  bytesWritten: number
   /** Sectors erased since the last boot. */
   erases: number
   /** Reads that the storage refused. Who concludes from reading compares before and after. */
@@ -80,8 +88,6 @@ export class FlashRegion {
     this.salt = new Uint32Array(hooks === null ? 0 : SALT_WORDS)
     this.statePlace = null
     this.refused = 0
-    this.recordsWritten = 0
-    this.bytesWritten = 0
     this.erases = 0
     this.failedReads = 0
     this.heldSequence = 0
@@ -183,7 +189,6 @@ export class FlashRegion {
     header.firstNumber = firstNumber
     header.base = base
     header.encode(this.system)
-    this.bytesWritten += this.headerSize
     return this.storage.write(this.address(sector), header.bytes, 0, this.headerSize)
   }
 
@@ -193,9 +198,22 @@ export class FlashRegion {
     return type === MESSAGE ? key ^ numberKey(number) : key
   }
 
+  /** True when `buffer` begins with the record of this type and place: it carries its check. */
+  isRecord(
+    buffer: Uint8Array,
+    type: number,
+    sequence: number,
+    offset: number,
+    number: number,
+  ): boolean {
+    if (recordType(buffer, 0) !== type) return false
+    const key = recordKey(this.system, buffer, 0, recordLength(buffer, 0))
+    return key === this.keyOf(sequence, offset, type, number)
+  }
+
   /**
-   * Writes the record whose body of `length` bytes stands in `buffer` behind RECORD_HEADER bytes
-   * at `at`, with one call of `write`. The buffer has room for the growth and the padding.
+   * Writes the record whose body of `length` bytes stands in `buffer` behind RECORD_HEADER bytes,
+   * with one call of `write`. The buffer has room for the growth and the padding.
    * Returns the bytes it takes on flash; ERR_HOOK (nothing was written) or what `write` returned.
    */
   writeRecord(
@@ -203,7 +221,6 @@ export class FlashRegion {
     sequence: number,
     offset: number,
     buffer: Uint8Array,
-    at: number,
     type: number,
     length: number,
     number: number,
@@ -212,16 +229,17 @@ export class FlashRegion {
     if (this.hooks !== null) {
       const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
       const position = this.place(sequence, offset, type, number, this.salt, 0)
-      const bodyAt = at + RECORD_HEADER + clear
+      const bodyAt = RECORD_HEADER + clear
       stored = clear + this.hooks.before_write(buffer, bodyAt, length - clear, position)
       if (!(stored >= clear && stored <= length + this.growth)) return ERR_HOOK
     }
     const size = this.recordSize(stored)
-    sealRecord(this.system, buffer, at, type, stored, this.keyOf(sequence, offset, type, number))
-    buffer.fill(0xff, at + RECORD_HEADER + stored, at + size)
-    this.recordsWritten++
-    this.bytesWritten += size
-    const status = this.storage.write(this.address(sector) + offset, buffer, at, size)
+    buffer[4] = (type << 5) | (stored >> 8)
+    buffer[5] = stored
+    const check = this.system.crc32(buffer, 4, stored + 2)
+    writeUint32(buffer, 0, check ^ this.keyOf(sequence, offset, type, number))
+    buffer.fill(0xff, RECORD_HEADER + stored, size)
+    const status = this.storage.write(this.address(sector) + offset, buffer, 0, size)
     return status < 0 ? status : size
   }
 

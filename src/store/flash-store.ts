@@ -147,8 +147,8 @@ export class FlashStore implements Storage {
         lane.flash.region.statePlace = sectors
         state.logs.push(lane.flash)
         applyEnd(lane, state.lanes[index]!)
-        const seal = lane.flash.seal
-        if (seal !== null) sectors.catchUp(seal)
+        const found = lane.flash.recovery
+        if (found.isSealed) sectors.catchUp(found.context)
         // Neither the state nor the log is authentic: it is the key that is wrong.
         else if (!isFound && lane.flash.region.refused > 0) return ERR_HOOK
       }

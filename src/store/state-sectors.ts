@@ -286,7 +286,6 @@ export class StateSectors implements StatePlace {
       this.sequence,
       this.offset,
       this.record,
-      0,
       type,
       length,
       0,

@@ -1,6 +1,7 @@
 import { SALT_WORDS } from './context-layout.js'
-import { RECORD_HEADER, TOPIC, recordKey, recordLength, recordType } from './flash-record.js'
+import { RECORD_HEADER, TOPIC, recordLength } from './flash-record.js'
 import type { FlashRegion } from './flash-region.js'
+import type { MessageSource } from './message-record.js'
 import { ERR_CORRUPT, OK, type Status } from '../status.js'
 
 /**
@@ -62,14 +63,10 @@ export class TopicTable {
   }
 
   /** The number of a topic of the sector at `address`, or 0. A hash alone is not believed. */
-  find(
-    source: Uint8Array,
-    sourceAt: number,
-    length: number,
-    hash: number,
-    address: number,
-    sequence: number,
-  ): number {
+  find(message: MessageSource, hash: number, address: number, sequence: number): number {
+    const source = message.topic
+    const sourceAt = message.topicAt
+    const length = message.topicLength
     for (let number = 1; number <= this.count; number++) {
       if (this.hashes[number - 1] !== hash) continue
       if (this.load(number, address, sequence) < 0 || this.topicLength !== length) continue
@@ -98,9 +95,8 @@ export class TopicTable {
     const status = region.read(address + offset, scratch, 0, most)
     if (status < 0) return status
     const stored = recordLength(scratch, 0)
-    if (recordType(scratch, 0) !== TOPIC || RECORD_HEADER + stored > most) return ERR_CORRUPT
-    const key = recordKey(region.system, scratch, 0, stored)
-    if (key !== region.keyOf(sequence, offset, TOPIC, 0)) return ERR_CORRUPT
+    if (RECORD_HEADER + stored > most) return ERR_CORRUPT
+    if (!region.isRecord(scratch, TOPIC, sequence, offset, 0)) return ERR_CORRUPT
     const saltAt = (number - 1) * SALT_WORDS
     const length = region.openRecord(
       scratch,

@@ -6,6 +6,7 @@ import type { StorageHooks } from '../../hal/storage.js'
 import { OK } from '../../src/status.js'
 import { COMPLETE, RELEASED, isBefore, numberAfter } from '../../src/store/exchange-window.js'
 import { FlashStore } from '../../src/store/flash-store.js'
+import { MessageSource } from '../../src/store/message-record.js'
 
 export const CLIENT = 'sensor-17'
 export const BROKERS = 'mqtts://broker.example'
@@ -51,7 +52,7 @@ export function append(store: FlashStore): number {
   const { log } = store
   assert.equal(log.reserve(60), OK)
   const topic = new TextEncoder().encode(`topic/${CANARY}/${log.nextNumber % 3}`)
-  const topicNumber = log.topicNumber(topic, 0, topic.length, 0, 0)
+  const topicNumber = log.topicNumber(new MessageSource(topic, new Uint8Array(0)))
   assert.ok(topicNumber >= 0)
   log.timeDelta(1_700_000_000 + log.nextNumber)
   const text = new TextEncoder().encode(bodyOf(log.nextNumber))

@@ -11,6 +11,7 @@ import type { Keys } from '../../hal/key-ring.js'
 import type { StorageHooks } from '../../hal/storage.js'
 import { ERR_HOOK, ERR_KEY, OK } from '../../src/status.js'
 import { COMPLETE } from '../../src/store/exchange-window.js'
+import { MessageSource } from '../../src/store/message-record.js'
 import { FlashStore } from '../../src/store/flash-store.js'
 import { BROKERS, CANARY, CLIENT, KEY, append, bodyOf } from './encryption-rig.js'
 import { completeBefore, find, flashOf, makeStore, mounted } from './encryption-rig.js'
@@ -162,7 +163,7 @@ function appendOrFail(store: FlashStore): number {
   const status = log.reserve(60)
   if (status < 0) return status
   const topic = new TextEncoder().encode(`topic/${CANARY}/${log.nextNumber % 3}`)
-  const topicNumber = log.topicNumber(topic, 0, topic.length, 0, 0)
+  const topicNumber = log.topicNumber(new MessageSource(topic, new Uint8Array(0)))
   if (topicNumber < 0) return topicNumber
   const delta = log.timeDelta(1_700_000_000 + log.nextNumber)
   if (delta < 0) return delta

@@ -14,6 +14,7 @@ import {
   isBefore,
   numberAfter,
 } from '../../src/store/exchange-window.js'
+import { MessageSource } from '../../src/store/message-record.js'
 import { FlashLog } from '../../src/store/flash-log.js'
 import { ERR_FULL, OK, statusText } from '../../src/status.js'
 
@@ -140,7 +141,8 @@ export class Rig {
       const status = log.reserve(most)
       if (status < 0) return status
       const sector = log.writeSector
-      const number = topic === '' ? 0 : log.topicNumber(topicBytes, 0, topicBytes.length, 0, 0)
+      const number =
+        topic === '' ? 0 : log.topicNumber(new MessageSource(topicBytes, new Uint8Array(0)))
       if (number < 0) return number
       let delta = 0
       if (isTimed) {
