@@ -14,8 +14,8 @@ import type { OutgoingLog } from './outgoing-log.js'
 import { SectorScan } from './sector-scan.js'
 
 /**
- * FlashLog: the OutgoingLog on flash: a writer, the reader behind it and the recovery, over one region
- * and their two buffers. docs/FLASH-FORMAT.md has the bytes.
+ * FlashLog: the OutgoingLog on flash: a writer, the reader behind it and the recovery, over one
+ * region and their two buffers. docs/FLASH-FORMAT.md has the bytes.
  *
  * It is its own writer, because that is what `publish` goes through: a call less on a small stack.
  *

@@ -40,19 +40,6 @@ export const FRAGMENT_HEAD = 5
 export const FRAGMENT_LAST = 1
 
 /**
- * The key of a place: a record that was valid in an earlier life of the sector never passes, nor
- * one of another lane.
- */
-export function placeKey(
-  storeId: number,
-  region: number,
-  sequence: number,
-  offset: number,
-): number {
-  return storeId ^ (region << 28) ^ (sequence << 12) ^ offset
-}
-
-/**
  * The key of a message's number: a record never passes for its neighbour. The factor is odd, so
  * no two numbers share a key, and small, so that the product is exact.
  */

@@ -1,6 +1,6 @@
 import type { ReadWriteStorage, RecordPosition, StorageHooks } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
-import { writeUint32 } from '../codec/bytes.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { ERR_HOOK, type Status } from '../status.js'
 import { CONTEXT_CLEAR, SALT_WORDS, type StatePlace, contextBytes } from './context-layout.js'
 import {
@@ -8,8 +8,6 @@ import {
   MESSAGE,
   RECORD_HEADER,
   numberKey,
-  placeKey,
-  recordKey,
   recordLength,
   recordType,
 } from './flash-record.js'
@@ -192,9 +190,12 @@ export class FlashRegion {
     return this.storage.write(this.address(sector), header.bytes, 0, this.headerSize)
   }
 
-  /** The key under which a record of this place is sealed. `number` counts for messages only. */
+  /**
+   * The key under which a record of this place is sealed: one that was valid in an earlier life of
+   * the sector never passes, nor one of another lane. `number` counts for messages only.
+   */
   keyOf(sequence: number, offset: number, type: number, number: number): number {
-    const key = placeKey(this.storeId, this.region, sequence, offset)
+    const key = this.storeId ^ (this.region << 28) ^ (sequence << 12) ^ offset
     return type === MESSAGE ? key ^ numberKey(number) : key
   }
 
@@ -207,8 +208,10 @@ export class FlashRegion {
     number: number,
   ): boolean {
     if (recordType(buffer, 0) !== type) return false
-    const key = recordKey(this.system, buffer, 0, recordLength(buffer, 0))
-    return key === this.keyOf(sequence, offset, type, number)
+    let key = this.keyOf(sequence, offset, type, number) ^ readUint32(buffer, 0)
+    const stored = recordLength(buffer, 0)
+    key ^= this.system.crc32(buffer, 4, stored + 2)
+    return key === 0
   }
 
   /**
@@ -228,9 +231,14 @@ export class FlashRegion {
     let stored = length
     if (this.hooks !== null) {
       const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
-      const position = this.place(sequence, offset, type, number, this.salt, 0)
-      const bodyAt = RECORD_HEADER + clear
-      stored = clear + this.hooks.before_write(buffer, bodyAt, length - clear, position)
+      this.place(sequence, offset, type, number, this.salt, 0)
+      stored = this.hooks.before_write(
+        buffer,
+        RECORD_HEADER + clear,
+        length - clear,
+        this.position!,
+      )
+      stored += clear
       if (!(stored >= clear && stored <= length + this.growth)) return ERR_HOOK
     }
     const size = this.recordSize(stored)
@@ -260,9 +268,13 @@ export class FlashRegion {
   ): number {
     if (this.hooks === null) return stored
     const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
-    const position = this.place(sequence, offset, type, number, salts, saltAt)
-    const bodyAt = at + RECORD_HEADER + clear
-    const length = this.hooks.after_read(buffer, bodyAt, stored - clear, position)
+    this.place(sequence, offset, type, number, salts, saltAt)
+    const length = this.hooks.after_read(
+      buffer,
+      at + RECORD_HEADER + clear,
+      stored - clear,
+      this.position!,
+    )
     if (length >= 0) return length + clear
     this.refused++
     return ERR_HOOK
@@ -275,7 +287,7 @@ export class FlashRegion {
     number: number,
     salts: Uint32Array,
     saltAt: number,
-  ): RecordPosition {
+  ): void {
     const position = this.position!
     position.storeId = this.storeId
     position.saltHigh = salts[saltAt]!
@@ -285,7 +297,6 @@ export class FlashRegion {
     position.offset = offset
     position.type = type
     position.number = type === MESSAGE || type === CONTEXT ? number : 0
-    return position
   }
 }
 

@@ -371,8 +371,7 @@ export class FlashWriter {
   /** Writes a record at the free offset. A write that fails may leave bits: the sector closes. */
   private put(buffer: Uint8Array, type: number, length: number): number {
     if (buffer === this.scratch) this.region.forgetTopic()
-    const region = this.region
-    const size = region.writeRecord(
+    const size = this.region.writeRecord(
       this.ring.sector,
       this.ring.sequence,
       this.writeOffset,

@@ -280,8 +280,7 @@ export class StateSectors implements StatePlace {
   }
 
   private put(type: number, length: number): number {
-    const region = this.region
-    const size = region.writeRecord(
+    const size = this.region.writeRecord(
       this.sector,
       this.sequence,
       this.offset,
@@ -293,8 +292,7 @@ export class StateSectors implements StatePlace {
     if (size === ERR_HOOK) return ERR_HOOK
     if (size < 0) {
       // The write may have left bits: nothing goes behind it.
-      this.offset = region.sectorSize
-      this.isOpen = false
+      this.close()
       return ERR_STORAGE
     }
     this.offset += size

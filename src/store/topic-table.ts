@@ -2,7 +2,7 @@ import { SALT_WORDS } from './context-layout.js'
 import { RECORD_HEADER, TOPIC, recordLength } from './flash-record.js'
 import type { FlashRegion } from './flash-region.js'
 import type { MessageSource } from './message-record.js'
-import { ERR_CORRUPT, OK, type Status } from '../status.js'
+import { ERR_CORRUPT, ERR_STORAGE, OK, type Status } from '../status.js'
 
 /**
  * TopicTable: where the topics of one sector stand, for the writer or the reader. Topics have the
@@ -90,14 +90,12 @@ export class TopicTable {
       return OK
     }
     region.forgetTopic()
-    const rest = region.sectorSize - offset
-    const most = rest < scratch.length ? rest : scratch.length
-    const status = region.read(address + offset, scratch, 0, most)
-    if (status < 0) return status
+    let most = region.sectorSize - offset
+    if (most > scratch.length) most = scratch.length
+    if (region.read(address + offset, scratch, 0, most) < 0) return ERR_STORAGE
     const stored = recordLength(scratch, 0)
     if (RECORD_HEADER + stored > most) return ERR_CORRUPT
     if (!region.isRecord(scratch, TOPIC, sequence, offset, 0)) return ERR_CORRUPT
-    const saltAt = (number - 1) * SALT_WORDS
     const length = region.openRecord(
       scratch,
       0,
@@ -107,7 +105,7 @@ export class TopicTable {
       stored,
       0,
       this.salts,
-      saltAt,
+      (number - 1) * SALT_WORDS,
     )
     if (length < 1 || scratch[RECORD_HEADER] !== number) return ERR_CORRUPT
     this.topicLength = length - 1
