@@ -14,7 +14,6 @@ import {
 } from './flash-record.js'
 import type { FlashReader } from './flash-reader.js'
 import { READ_TRIES, type FlashRegion } from './flash-region.js'
-import { readSalt } from './record-context.js'
 import type { FlashRing } from './flash-ring.js'
 import type { FlashWriter } from './flash-writer.js'
 import { HEADER_VALID } from './flash-sector.js'
@@ -215,9 +214,7 @@ export class FlashFragments implements Fragments {
     const stored = recordLength(peek, 0)
     if (type < MESSAGE || this.at + region.recordSize(stored) > end) return ERR_CORRUPT
     // Whether it is authentic does not matter: the fragment is, under the right salt alone.
-    if (type === CONTEXT && this.salt.length > 0 && count === most) {
-      readSalt(this.salt, peek, RECORD_HEADER)
-    }
+    if (type === CONTEXT && region.seal !== null) region.seal.readSalt(this.salt, peek, 0, stored)
     return type
   }
 
@@ -255,17 +252,11 @@ export class FlashFragments implements Fragments {
     if (stored <= FRAGMENT_HEAD || RECORD_HEADER + stored > buffer.length) return ERR_CORRUPT
     if (region.read(address, buffer, 0, RECORD_HEADER + stored) < 0) return ERR_STORAGE
     if (!region.isRecord(buffer, FRAGMENT, sequence, this.lastAt, 0)) return ERR_CORRUPT
-    const length = region.openRecord(
-      buffer,
-      0,
-      sequence,
-      this.lastAt,
-      FRAGMENT,
-      stored,
-      0,
-      this.lastSalt,
-      0,
-    )
+    const at = this.lastAt
+    let length = stored
+    if (region.seal !== null) {
+      length = region.seal.open(buffer, 0, FRAGMENT, stored, sequence, at, 0, this.lastSalt, 0)
+    }
     if (length < 0) return ERR_HOOK
     if (length <= FRAGMENT_HEAD) return ERR_CORRUPT
     const number = readUint32(buffer, RECORD_HEADER)

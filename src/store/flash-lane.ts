@@ -56,18 +56,3 @@ export function applyMark(lane: FlashLane, state: LaneState): void {
   log.release(window.base)
   log.rewind(window.base)
 }
-
-/** The session state knows how far the log had come: a log that ends before has lost its end. */
-export function applyEnd(lane: FlashLane, state: LaneState): void {
-  const log = lane.flash
-  if (state.endNumber === 0) return
-  if (isBefore(log.nextNumber, state.endNumber)) {
-    log.region.refused++
-    log.skipTo(state.endNumber)
-  }
-  if (!isBefore(lane.window.base, state.endBase)) return
-  log.region.refused++
-  lane.window.moveBase(state.endBase)
-  log.release(state.endBase)
-  log.rewind(state.endBase)
-}

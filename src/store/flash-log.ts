@@ -1,16 +1,16 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import type { Status } from '../status.js'
 import { ExchangeWindow, WINDOW_BYTES } from './exchange-window.js'
 import { FlashFragments } from './flash-fragments.js'
 import { FlashReader } from './flash-reader.js'
 import { RECORD_HEADER } from './flash-record.js'
-import { contextBytes } from './context-layout.js'
 import { FlashRecovery } from './flash-recovery.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { FlashRing } from './flash-ring.js'
 import { FlashWriter } from './flash-writer.js'
 import type { OutgoingLog } from './outgoing-log.js'
+import type { SealedHooks } from './sealing.js'
 import { SectorScan } from './sector-scan.js'
 
 /**
@@ -48,14 +48,14 @@ export class FlashLog extends FlashWriter implements OutgoingLog {
     number: number,
     system: System,
     buffer: Uint8Array,
-    hooks: StorageHooks | null,
+    hooks: SealedHooks | null,
     maxTopic: number,
   ) {
     const region = new FlashRegion(storage, system, hooks, number, firstSector, sectorCount)
+    const longest = maxTopic + 1 > WINDOW_BYTES ? maxTopic + 1 : WINDOW_BYTES
+    const size = region.recordSize(longest + region.growth)
     // A CONTEXT with hooks is longer than a MARK.
-    const least = hooks === null ? WINDOW_BYTES : contextBytes(true, number)
-    const longest = maxTopic + 1 > least ? maxTopic + 1 : least
-    const scratch = new Uint8Array(region.recordSize(longest + region.growth))
+    const scratch = new Uint8Array(size > region.contextSize ? size : region.contextSize)
     const ring = new FlashRing(region)
     super(region, ring, buffer, scratch, maxTopic)
     const scan = new SectorScan(region, buffer, new BlankCheck(region, buffer))

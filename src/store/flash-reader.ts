@@ -182,23 +182,22 @@ export class FlashReader {
       if (region.read(address, buffer, 0, size) < 0) return ERR_STORAGE
       if (!this.isInBuffer()) return ERR_CORRUPT
     }
-    const length = region.openRecord(
+    this.loadedLength = this.recordStored
+    if (region.seal === null) return OK
+    this.loadedLength = region.seal.open(
       buffer,
       0,
-      this.sequence,
-      this.recordAt,
       MESSAGE,
       this.recordStored,
+      this.sequence,
+      this.recordAt,
       this.recordNumber,
       this.context.salt,
       0,
     )
-    if (length < 0) {
-      this.countLost(this.recordNumber, this.nextNumber)
-      return ERR_HOOK
-    }
-    this.loadedLength = length
-    return OK
+    if (this.loadedLength >= 0) return OK
+    this.countLost(this.recordNumber, this.nextNumber)
+    return ERR_HOOK
   }
 
   /** True when the buffer holds the record of the present message, and it carries its check. */
@@ -308,7 +307,7 @@ export class FlashReader {
     } else if (type === TOPIC && stored > 0) {
       // Behind hooks the number cannot be read here. Topics are numbered in their order, and the
       // number in the record is compared when the topic is loaded.
-      const isPlain = this.region.hooks === null
+      const isPlain = this.region.seal === null
       const number = isPlain ? source[sourceAt + RECORD_HEADER]! : this.topics.count + 1
       this.topics.set(number, at, 0, this.context.salt)
     }

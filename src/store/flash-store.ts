@@ -1,4 +1,4 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import {
   ERR_BUSY,
@@ -13,11 +13,12 @@ import {
   type Status,
 } from '../status.js'
 import type { ExchangeWindow } from './exchange-window.js'
-import { FlashLane, applyEnd, applyMark } from './flash-lane.js'
+import { FlashLane, applyMark } from './flash-lane.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
+import type { SealedHooks } from './sealing.js'
 import { SessionStore } from './session-store.js'
 import type { LaneSpace, Storage } from './storage-face.js'
 
@@ -31,8 +32,11 @@ const LEAST_BUFFER = 512
 const DEFAULT_BUFFER = 1024
 
 export interface FlashStoreOptions {
-  /** Transform what is stored, for encryption. They must be the same at every boot. */
-  readonly hooks?: StorageHooks
+  /**
+   * Transform what is stored, for encryption: those of holdfast/encryption or encrypt-then-mac, or
+   * `sealed(hooks)` of holdfast/hooks. They must be the same at every boot.
+   */
+  readonly hooks?: SealedHooks
   /** Bytes of the buffer one record is built in; bounds the message size. Must not shrink later. */
   readonly bufferSize?: number
   /** The longest topic, in bytes, that is stored once a sector instead of in each message. */
@@ -46,7 +50,7 @@ export class FlashStore implements Storage {
   private readonly area: FlashRegion
   private readonly flash: ReadWriteStorage
   private readonly system: System
-  private readonly hooks: StorageHooks | null
+  private readonly hooks: SealedHooks | null
   private readonly maxTopic: number
   private readonly buffer: Uint8Array
   private isMounted: boolean
@@ -61,10 +65,6 @@ export class FlashStore implements Storage {
     checkGeometry(flash)
     checkRange('bufferSize', bufferSize, LEAST_BUFFER, 65536)
     checkRange('maxTopic', maxTopic, 0, 255)
-    if (hooks !== null) {
-      checkRange('hooks.growth', hooks.growth, 0, 64)
-      checkRange('hooks.keyId', hooks.keyId, 1, 255)
-    }
     this.flash = flash
     this.system = system
     this.hooks = hooks
@@ -143,14 +143,13 @@ export class FlashStore implements Storage {
       status = lane.flash.mount(storeId, salt, lane.window)
       if (status < 0) return status
       applyMark(lane, state.lanes[index]!)
-      if (this.hooks !== null) {
-        lane.flash.region.statePlace = sectors
+      const region = lane.flash.region
+      if (region.seal !== null) {
         state.logs.push(lane.flash)
-        applyEnd(lane, state.lanes[index]!)
-        const found = lane.flash.recovery
-        if (found.isSealed) sectors.catchUp(found.context)
+        const isSealed = lane.flash.recovery.isSealed
+        region.seal.join(lane.flash, state.lanes[index]!, sectors, isSealed)
         // Neither the state nor the log is authentic: it is the key that is wrong.
-        else if (!isFound && lane.flash.region.refused > 0) return ERR_HOOK
+        if (!isSealed && !isFound && region.refused > 0) return ERR_HOOK
       }
       lane.setGroup(spaces[index]!, this.system)
     }

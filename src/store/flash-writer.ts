@@ -132,7 +132,7 @@ export class FlashWriter {
   /** The largest body that fits a sector behind everything that may stand before it. */
   private largestBody(): number {
     const region = this.region
-    const mark = region.hooks === null ? region.recordSize(WINDOW_BYTES) : 0
+    const mark = region.seal === null ? region.recordSize(WINDOW_BYTES) : 0
     const before = region.headerSize + 2 * region.contextSize + mark
     const unit = region.storage.writeSize
     let room = region.sectorSize - before
@@ -267,7 +267,7 @@ export class FlashWriter {
   }
 
   private saltSize(): number {
-    return this.region.hooks !== null && !this.isSalted ? this.region.contextSize : 0
+    return this.region.seal !== null && !this.isSalted ? this.region.contextSize : 0
   }
 
   private makeRoom(size: number): Status {
@@ -309,7 +309,7 @@ export class FlashWriter {
   private open(): Status {
     const region = this.region
     // With hooks the CONTEXT that the caller puts in front of all other records has the marks.
-    const hasMarks = region.hooks === null && this.window.hasMarks()
+    const hasMarks = region.seal === null && this.window.hasMarks()
     const flags = hasMarks ? MARK_FOLLOWS : 0
     const base = this.window.storedBase(this.nextNumber)
     const ring = this.ring

@@ -96,17 +96,11 @@ export class TopicTable {
     const stored = recordLength(scratch, 0)
     if (RECORD_HEADER + stored > most) return ERR_CORRUPT
     if (!region.isRecord(scratch, TOPIC, sequence, offset, 0)) return ERR_CORRUPT
-    const length = region.openRecord(
-      scratch,
-      0,
-      sequence,
-      offset,
-      TOPIC,
-      stored,
-      0,
-      this.salts,
-      (number - 1) * SALT_WORDS,
-    )
+    let length = stored
+    if (region.seal !== null) {
+      const saltAt = (number - 1) * SALT_WORDS
+      length = region.seal.open(scratch, 0, TOPIC, stored, sequence, offset, 0, this.salts, saltAt)
+    }
     if (length < 1 || scratch[RECORD_HEADER] !== number) return ERR_CORRUPT
     this.topicLength = length - 1
     region.holdTopic(sequence, offset, length - 1)

@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import { chacha20poly1305Hooks } from '../../hal/encryption.js'
 import { encryptThenMacHooks } from '../../hal/encrypt-then-mac.js'
 import type { Keys } from '../../hal/key-ring.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import { sealed } from '../../src/store/seal.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ERR_HOOK, ERR_KEY, OK } from '../../src/status.js'
 import { COMPLETE } from '../../src/store/exchange-window.js'
 import { MessageSource } from '../../src/store/message-record.js'
@@ -26,7 +27,7 @@ const native = {
   sha256: (data: Uint8Array) => createHash('sha256').update(data).digest(),
 }
 
-const CIPHERS: [string, (keys: Uint8Array | Keys) => StorageHooks][] = [
+const CIPHERS: [string, (keys: Uint8Array | Keys) => SealedHooks][] = [
   ['ChaCha20-Poly1305', chacha20poly1305Hooks],
   ['AES and HMAC', (keys) => encryptThenMacHooks(keys, native)],
 ]
@@ -126,14 +127,14 @@ test('a hook that fails at any call leaves no plain byte, and all goes on after 
     const flash = flashOf(null)
     const hooks = chacha20poly1305Hooks(KEY)
     let calls = 0
-    const fragile: StorageHooks = {
+    const fragile = sealed({
       growth: hooks.growth,
       keyId: hooks.keyId,
       knowsKey: (keyId) => hooks.knowsKey(keyId),
       before_write: (buffer, at, length, position) =>
         ++calls === failing ? ERR_HOOK : hooks.before_write(buffer, at, length, position),
       after_read: (buffer, at, length, position) => hooks.after_read(buffer, at, length, position),
-    }
+    })
     const store = makeStore(flash, fragile)
     if (store.mount(CLIENT, BROKERS) !== OK) assert.equal(store.mount(CLIENT, BROKERS), OK)
     let accepted = 0
@@ -172,9 +173,13 @@ function appendOrFail(store: FlashStore): number {
   return log.append(text.length)
 }
 
-test('hooks without a key number are refused by name', () => {
-  const hooks = { ...chacha20poly1305Hooks(KEY), keyId: 0 } as unknown as StorageHooks
+test('hooks without a key number are refused by name, and so are those not made fit', () => {
+  const made = chacha20poly1305Hooks(KEY)
+  const hooks = { ...made, keyId: 0 } as unknown as SealedHooks
   assert.throws(() => makeStore(flashOf(null), hooks), /hooks.keyId is 0, not 1 to 255/)
+  const { growth, keyId } = made
+  const plain = { growth, keyId } as unknown as SealedHooks
+  assert.throws(() => makeStore(flashOf(null), plain), /"hooks".*sealed\(hooks\)/)
 })
 
 test('no nonce repeats over thousands of power cuts, and the salt is what does it', (t) => {

@@ -3,7 +3,8 @@
  * survives power cuts: `boot` makes all objects of the log anew, as a device would.
  */
 import assert from 'node:assert/strict'
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import {
   COMPLETE,
@@ -24,7 +25,7 @@ export interface RigOptions {
   readonly eraseSize?: number
   readonly writeSize?: number
   readonly sectors?: number
-  readonly hooks?: StorageHooks | null
+  readonly hooks?: SealedHooks | null
   readonly firstNumber?: number
   readonly firstSequence?: number
   readonly bufferSize?: number
