@@ -71,12 +71,12 @@ export class FlashFragments implements Fragments {
     this.buffer = buffer
     this.sequence = 0
     this.at = 0
-    this.salt = new Uint32Array(region.salt.length)
+    this.salt = region.makeSalts(1)
     this.number = 0
     this.isDone = false
     this.lastSequence = 0
     this.lastAt = 0
-    this.lastSalt = new Uint32Array(region.salt.length)
+    this.lastSalt = region.makeSalts(1)
     this.held = new Uint32Array(HELD_SALTS + 2 * region.salt.length)
   }
 
@@ -119,7 +119,7 @@ export class FlashFragments implements Fragments {
     const reader = this.reader
     this.sequence = reader.sequence
     this.at = reader.recordEnd
-    if (this.salt.length > 0) this.salt.set(reader.context.salt)
+    this.salt.set(reader.context.salt)
     this.number = reader.recordNumber
     this.isDone = false
   }

@@ -6,7 +6,7 @@ import { FlashFragments } from './flash-fragments.js'
 import { FlashReader } from './flash-reader.js'
 import { RECORD_HEADER } from './flash-record.js'
 import { FlashRecovery } from './flash-recovery.js'
-import { BlankCheck, FlashRegion } from './flash-region.js'
+import { FlashRegion } from './flash-region.js'
 import { FlashRing } from './flash-ring.js'
 import { FlashWriter } from './flash-writer.js'
 import type { OutgoingLog } from './outgoing-log.js'
@@ -58,7 +58,7 @@ export class FlashLog extends FlashWriter implements OutgoingLog {
     const scratch = new Uint8Array(size > region.contextSize ? size : region.contextSize)
     const ring = new FlashRing(region)
     super(region, ring, buffer, scratch, maxTopic)
-    const scan = new SectorScan(region, buffer, new BlankCheck(region, buffer))
+    const scan = new SectorScan(region, buffer, this.bufferCheck)
     const reader = new FlashReader(region, ring, this, scan, scratch, maxTopic)
     this.bodyAt = RECORD_HEADER
     this.holdsNext = false

@@ -2,7 +2,7 @@ import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { ERR_HOOK, type Status } from '../status.js'
-import { PLAIN_BYTES } from './context-layout.js'
+import { PLAIN_BYTES, SALT_WORDS } from './context-layout.js'
 import { MESSAGE, RECORD_HEADER, numberKey, recordLength, recordType } from './flash-record.js'
 import {
   HEADER_BLANK,
@@ -93,6 +93,11 @@ export class FlashRegion {
     this.storeId = storeId
     this.refused = 0
     if (this.seal !== null) this.seal.begin(bootSalt)
+  }
+
+  /** Room for salts read from flash, if there are hooks; without, all share an empty array. */
+  makeSalts(count: number): Uint32Array {
+    return this.seal === null ? this.salt : new Uint32Array(count * SALT_WORDS)
   }
 
   /** True when the scratch buffer still holds the topic of this place. */

@@ -46,8 +46,8 @@ export interface FlashStoreOptions {
 export class FlashStore implements Storage {
   lanes: FlashLane[]
   readonly state: SessionStore
-  /** All sectors behind the session store, whatever lane they belong to. */
-  private readonly area: FlashRegion
+  /** Sectors behind the session store, whatever lane they belong to. */
+  private readonly sectorCount: number
   private readonly flash: ReadWriteStorage
   private readonly system: System
   private readonly hooks: SealedHooks | null
@@ -70,8 +70,7 @@ export class FlashStore implements Storage {
     this.hooks = hooks
     this.maxTopic = maxTopic
     this.buffer = new Uint8Array(bufferSize)
-    const sectorCount = flash.capacity / flash.eraseSize - SESSION_SECTORS
-    this.area = new FlashRegion(flash, system, hooks, 0, SESSION_SECTORS, sectorCount)
+    this.sectorCount = flash.capacity / flash.eraseSize - SESSION_SECTORS
     this.lanes = []
     this.state = new SessionStore(flash, system, hooks, this.buffer)
     this.isMounted = false
@@ -167,7 +166,7 @@ export class FlashStore implements Storage {
    */
   private layOut(spaces: LaneSpace[]): string {
     const sectorSize = this.flash.eraseSize
-    const total = this.area.sectorCount
+    const total = this.sectorCount
     let asked = 0
     let shareCount = 0
     for (let index = 0; index < spaces.length; index++) {
@@ -236,7 +235,7 @@ export class FlashStore implements Storage {
   }
 
   private get failedReads(): number {
-    let count = this.state.sectors.region.failedReads + this.area.failedReads
+    let count = this.state.sectors.region.failedReads
     for (let index = 0; index < this.lanes.length; index++) {
       count += this.lanes[index]!.flash.region.failedReads
     }
@@ -307,27 +306,29 @@ export class FlashStore implements Storage {
    * them. If all is blank, but for what a power loss left of a first format, a new store begins.
    */
   private adopt(): Status {
-    const area = this.area
     const state = this.state
     state.clear()
     // The store id may change: no state may stand behind a header that has another one.
     state.sectors.close()
     // Another kind of store, with nothing behind its first sector yet.
     const own = state.sectors.region
-    if (own.readHeader(0) === HEADER_VALID && own.header.region !== 0) return ERR_FOREIGN
-    for (let sector = 0; sector < area.sectorCount; sector++) {
-      const kind = area.readHeader(sector)
+    const header = own.header
+    if (own.readHeader(0) === HEADER_VALID && header.region !== 0) return ERR_FOREIGN
+    // The session store begins where the partition does, so its sectors are counted from there.
+    const end = SESSION_SECTORS + this.sectorCount
+    for (let sector = SESSION_SECTORS; sector < end; sector++) {
+      const kind = own.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT
-      if (kind !== HEADER_VALID || area.header.region === 0) continue
-      if (area.header.region !== this.regionAt(SESSION_SECTORS + sector)) return ERR_LANES
-      if (!state.recovered) state.sectors.region.storeId = area.header.storeId
+      if (kind !== HEADER_VALID || header.region === 0) continue
+      if (header.region !== this.regionAt(sector)) return ERR_LANES
+      if (!state.recovered) own.storeId = header.storeId
       state.recovered = true
     }
     if (state.recovered) return OK
-    const check = new BlankCheck(area, this.buffer)
+    const check = new BlankCheck(own, this.buffer)
     const size = this.flash.eraseSize
     if (!check.isBlank(size, this.flash.capacity - size)) return ERR_FOREIGN
-    state.sectors.region.storeId = this.system.random()
+    own.storeId = this.system.random()
     return OK
   }
 

@@ -33,7 +33,7 @@ export class FlashWriter {
   /** Takes bodies; all other records are built in `scratch`. */
   readonly buffer: Uint8Array
   private readonly scratch: Uint8Array
-  private readonly bufferCheck: BlankCheck
+  protected readonly bufferCheck: BlankCheck
   private readonly scratchCheck: BlankCheck
   /** Topics of the sector being written. */
   readonly topics: TopicTable

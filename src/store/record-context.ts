@@ -1,6 +1,6 @@
 import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { ERR_HOOK, OK, type Status } from '../status.js'
-import { PLAIN_BYTES, SALT_WORDS } from './context-layout.js'
+import { PLAIN_BYTES } from './context-layout.js'
 import type { ExchangeWindow } from './exchange-window.js'
 import { RECORD_HEADER } from './flash-record.js'
 import type { FlashRegion } from './flash-region.js'
@@ -32,7 +32,7 @@ export function encodeContext(
 
 export class RecordContext {
   private readonly region: FlashRegion
-  /** High and low half, key; all 0: none is in force, and the hooks accept nothing. */
+  /** With hooks: both halves, key; all 0: none is in force, and the hooks accept nothing. */
   readonly salt: Uint32Array
   /** Seconds; 0: none. */
   timeBase: number
@@ -41,7 +41,7 @@ export class RecordContext {
 
   constructor(region: FlashRegion) {
     this.region = region
-    this.salt = new Uint32Array(SALT_WORDS)
+    this.salt = region.makeSalts(1)
     this.timeBase = 0
     this.next = 0
   }

@@ -54,7 +54,7 @@ export class StateSectors implements StatesFace {
     buffer: Uint8Array,
   ) {
     this.region = new FlashRegion(storage, system, hooks, 0, 0, SECTORS)
-    this.salt = new Uint32Array(this.region.salt.length)
+    this.salt = this.region.makeSalts(1)
     this.blankCheck = new BlankCheck(this.region, buffer)
     this.scan = new SectorScan(this.region, buffer, this.blankCheck)
     this.record = new Uint8Array(0)

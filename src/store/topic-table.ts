@@ -36,7 +36,7 @@ export class TopicTable {
     this.count = 0
     this.offsets = new Uint16Array(TOPIC_LIMIT)
     this.hashes = new Uint32Array(TOPIC_LIMIT)
-    this.salts = new Uint32Array(region.salt.length * TOPIC_LIMIT)
+    this.salts = region.makeSalts(TOPIC_LIMIT)
     this.topicAt = RECORD_HEADER + 1
     this.topicLength = 0
   }
