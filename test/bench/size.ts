@@ -41,10 +41,10 @@ export interface Sizes {
  */
 export const BUDGETS = {
   bytecodeNoStorage: 74 * 1024,
-  bytecodeStorage: 113 * 1024,
-  bytecodeEncryption: 131 * 1024,
+  bytecodeStorage: 114 * 1024,
+  bytecodeEncryption: 132 * 1024,
   romSlotsNoStorage: 58 * 1024,
-  romSlotsStorage: 85 * 1024,
+  romSlotsStorage: 86 * 1024,
   liveSlotBytes: 8 * 1024,
   liveChunkBytes: 4 * 1024,
   storageSlotBytes: 14 * 1024,
