@@ -14,6 +14,8 @@
  * HMAC is RFC 2104, the truncated tag its section 5. The nonce is `writeNonce`.
  */
 import { ERR_HOOK } from '../src/status.js'
+import { sealed } from '../src/store/seal.js'
+import type { SealedHooks } from '../src/store/sealing.js'
 import { KeyRing, NONCE_SIZE, writeNonce, type Keys } from './key-ring.js'
 import type { RecordPosition, StorageHooks } from './storage.js'
 
@@ -155,6 +157,11 @@ class EncryptThenMacHooks implements StorageHooks {
  *     sha256: (data) => crypto.SHA256(data),
  *   })
  */
-export function encryptThenMacHooks(keys: Uint8Array | Keys, native: NativeCipher): StorageHooks {
+export function encryptThenMacHooks(keys: Uint8Array | Keys, native: NativeCipher): SealedHooks {
+  return sealed(encryptThenMac(keys, native))
+}
+
+/** The same without what the store needs for them, for a bundle that seals them itself. */
+export function encryptThenMac(keys: Uint8Array | Keys, native: NativeCipher): StorageHooks {
   return new EncryptThenMacHooks(keys, native)
 }

@@ -19,6 +19,8 @@
 import { poly1305 } from '@noble/ciphers/_poly1305.js'
 import { chacha20, hchacha } from '@noble/ciphers/chacha.js'
 import { ERR_HOOK } from '../src/status.js'
+import { sealed } from '../src/store/seal.js'
+import type { SealedHooks } from '../src/store/sealing.js'
 import { KeyRing, NONCE_SIZE, SECTOR_PART, writeNonce, type Keys } from './key-ring.js'
 import type { RecordPosition, StorageHooks } from './storage.js'
 
@@ -172,6 +174,6 @@ class ChaChaHooks implements StorageHooks {
  * key, add one and make it current; take the old one away when nothing is left that it wrote.
  * The cipher allocates: with it a publish is not free of garbage.
  */
-export function chacha20poly1305Hooks(keys: Uint8Array | Keys): StorageHooks {
-  return new ChaChaHooks(keys)
+export function chacha20poly1305Hooks(keys: Uint8Array | Keys): SealedHooks {
+  return sealed(new ChaChaHooks(keys))
 }

@@ -69,7 +69,7 @@ export interface RecordPosition {
 
 /**
  * Hooks between the store and the flash, for encryption. They are given to the constructor of the
- * store, so they are there before recovery reads the first record.
+ * store as `sealed(hooks)`, so they are there before recovery reads the first record.
  *
  * Both transform `length` bytes of `buffer` from `at` on, in place, and return the new length or a
  * negative status. The buffer is scratch: it never goes to a socket. `position` is one object that

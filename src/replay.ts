@@ -149,7 +149,7 @@ class Cursor {
     const region = new FlashRegion(
       live.storage,
       live.system,
-      live.hooks,
+      live.seal === null ? null : live.seal.hooks,
       live.region,
       live.firstSector,
       live.sectorCount,

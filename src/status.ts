@@ -63,66 +63,48 @@ export const ERR_HOOK = -5008
 export const ERR_BUSY = -5009
 /** The store was made for other lanes. */
 export const ERR_LANES = -5010
-
 /** A part of the store was written with a key that the hooks do not have. */
 export const ERR_KEY = -5011
 
-/** Words for a status, for logs and error messages. Not for the publish path. */
+/**
+ * Words for a status, for logs and error messages. Not for the publish path.
+ *
+ * Those of a group stand in the order of its numbers: a case for each costs a board 13 bytes.
+ */
 export function statusText(status: Status): string {
-  switch (status) {
-    case ERR_ARGUMENT:
-      return 'argument out of range'
-    case ERR_TOPIC:
-      return 'topic is empty, too long, not UTF-8 or has a wildcard'
-    case ERR_TOO_LARGE:
-      return 'message is larger than the buffers allow'
-    case ERR_NOT_READY:
-      return 'not started'
-    case ERR_STALE:
-      return 'acknowledgement belongs to an earlier connection'
-    case ERR_REFUSED:
-      return 'refused by the broker'
-    case ERR_SESSION_LOST:
-      return 'session lost by the broker'
-    case ERR_NOT_AVAILABLE:
-      return 'not available on this broker'
-    case ERR_FULL:
-      return 'queue is full'
-    case ERR_EXPIRED:
-      return 'time to live ran out'
-    case ERR_DROPPED:
-      return 'dropped as the oldest of a full queue'
-    case ERR_REPLACED:
-      return 'replaced by a newer message of its topic'
-    case ERR_OFFLINE:
-      return 'not connected'
-    case ERR_CLOSED:
-      return 'connection closed'
-    case ERR_CONNECT:
-      return 'connection failed'
-    case ERR_STORAGE:
-      return 'storage failed'
-    case ERR_BOUNDS:
-      return 'storage address, length or alignment out of range'
-    case ERR_CORRUPT:
-      return 'stored record is damaged'
-    case ERR_FOREIGN:
-      return 'partition holds data that is not a Holdfast store'
-    case ERR_IDENTITY:
-      return 'store belongs to another client identity'
-    case ERR_FORMAT:
-      return 'store has an unknown format number'
-    case ERR_GEOMETRY:
-      return 'storage geometry is not usable'
-    case ERR_HOOK:
-      return 'storage hook refused'
-    case ERR_LANES:
-      return 'store was made for other lanes'
-    case ERR_BUSY:
-      return 'store is already open'
-    case ERR_KEY:
-      return 'storage hooks lack a key the store was written with'
-    default:
-      return status >= 0 ? 'ok' : 'MQTT reason 0x' + (-status).toString(16)
+  const group = Math.floor(-status / 1000)
+  let texts = ''
+  if (status >= 0) return 'ok'
+  if (group === 1) {
+    texts =
+      '|argument out of range' +
+      '|topic is empty, too long, not UTF-8 or has a wildcard' +
+      '|message is larger than the buffers allow' +
+      '|not started' +
+      '|acknowledgement belongs to an earlier connection'
+  } else if (group === 2) {
+    texts = '|refused by the broker|session lost by the broker|not available on this broker'
+  } else if (group === 3) {
+    texts =
+      '|queue is full' +
+      '|time to live ran out' +
+      '|dropped as the oldest of a full queue' +
+      '|replaced by a newer message of its topic'
+  } else if (group === 4) {
+    texts = '|not connected|connection closed|connection failed'
+  } else if (group === 5) {
+    texts =
+      '|storage failed' +
+      '|storage address, length or alignment out of range' +
+      '|stored record is damaged' +
+      '|partition holds data that is not a Holdfast store' +
+      '|store belongs to another client identity' +
+      '|store has an unknown format number' +
+      '|storage geometry is not usable' +
+      '|storage hook refused' +
+      '|store is already open' +
+      '|store was made for other lanes' +
+      '|storage hooks lack a key the store was written with'
   }
+  return texts.split('|')[-status % 1000] || 'MQTT reason 0x' + (-status).toString(16)
 }

@@ -11,7 +11,8 @@ export function readUint16(bytes: Uint8Array, at: number): number {
 }
 
 export function readUint32(bytes: Uint8Array, at: number): number {
-  return ((readUint16(bytes, at) << 16) | readUint16(bytes, at + 2)) >>> 0
+  const high = (bytes[at]! << 24) | (bytes[at + 1]! << 16)
+  return (high | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }
 
 /** Returns the offset after it. */
@@ -23,8 +24,11 @@ export function writeUint16(target: Uint8Array, at: number, value: number): numb
 
 /** Returns the offset after it. */
 export function writeUint32(target: Uint8Array, at: number, value: number): number {
-  writeUint16(target, at, value >>> 16)
-  return writeUint16(target, at + 2, value & 0xffff)
+  target[at] = value >>> 24
+  target[at + 1] = value >>> 16
+  target[at + 2] = value >>> 8
+  target[at + 3] = value
+  return at + 4
 }
 
 /** Bytes that a value takes as a Variable Byte Integer: 1 to 4. */

@@ -1,5 +1,3 @@
-import { WINDOW_BYTES } from './exchange-window.js'
-
 /**
  * The body of a CONTEXT record: docs/FLASH-FORMAT.md, section 4.3. Integers are big endian.
  *
@@ -16,7 +14,7 @@ import { WINDOW_BYTES } from './exchange-window.js'
  *
  * That of the session store has nothing to hide: its number is 0, and a tag follows.
  *
- * Nothing is known here of what it is good for: `RecordContext`.
+ * Nothing is known here of what it is good for: `RecordContext` without hooks, `Seal` with them.
  */
 
 /** The body without hooks; four more with a number. */
@@ -28,14 +26,5 @@ export const SEAL_BYTES = CONTEXT_CLEAR + 10
 /** Words of a salt as it is kept: high half, low half, key. */
 export const SALT_WORDS = 3
 
-/** The place of the newest STATE of the session store: sequence number of its sector, offset. */
-export interface StatePlace {
-  stateSequence: number
-  stateAt: number
-}
-
-/** The largest body, the growth of the hooks not counted. Region 0 is the session store. */
-export function contextBytes(isHooked: boolean, region: number): number {
-  if (!isHooked) return PLAIN_BYTES + 4
-  return region === 0 ? CONTEXT_CLEAR : SEAL_BYTES + WINDOW_BYTES
-}
+/** The map of the session store has an entry for the ends of the logs; with hooks only. */
+export const KEY_ENDS = 9

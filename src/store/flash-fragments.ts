@@ -9,13 +9,11 @@ import {
   LAST_TYPE,
   MESSAGE,
   RECORD_HEADER,
-  recordKey,
   recordLength,
   recordType,
 } from './flash-record.js'
 import type { FlashReader } from './flash-reader.js'
 import { READ_TRIES, type FlashRegion } from './flash-region.js'
-import { readSalt } from './record-context.js'
 import type { FlashRing } from './flash-ring.js'
 import type { FlashWriter } from './flash-writer.js'
 import { HEADER_VALID } from './flash-sector.js'
@@ -75,14 +73,14 @@ export class FlashFragments implements Fragments {
     this.buffer = buffer
     this.sequence = 0
     this.at = 0
-    this.salt = new Uint32Array(region.salt.length)
+    this.salt = region.makeSalts(1)
     this.number = 0
     this.isDone = false
     this.unfinished = ERR_NOT_READY
     this.lastSequence = 0
     this.lastAt = 0
-    this.lastSalt = new Uint32Array(region.salt.length)
-    this.held = new Uint32Array(HELD_SALTS + 2 * region.salt.length)
+    this.lastSalt = region.makeSalts(1)
+    this.held = new Uint32Array(HELD_SALTS + 2 * this.salt.length)
   }
 
   cost(length: number): number {
@@ -125,12 +123,10 @@ export class FlashFragments implements Fragments {
     this.sequence = reader.sequence
     this.at = reader.recordEnd
     const salt = reader.context.salt
+    this.salt.set(salt)
     this.unfinished = ERR_NOT_READY
-    if (this.region.hooks !== null) {
-      this.salt.set(salt)
-      // This boot knows what it gave up. Of an earlier one the end may have been deleted.
-      if (salt[0] !== this.region.salt[0]) this.unfinished = ERR_CORRUPT
-    }
+    // This boot knows what it gave up. Of an earlier one the end may have been deleted.
+    if (this.region.seal !== null && salt[0] !== this.region.salt[0]) this.unfinished = ERR_CORRUPT
     this.number = reader.recordNumber
     this.isDone = false
   }
@@ -180,7 +176,7 @@ export class FlashFragments implements Fragments {
     // Each round moves on by a record or a sector, so this ends.
     for (;;) {
       const isNewest = this.sequence === this.ring.sequence
-      const end = isNewest ? this.writer.offset : region.sectorSize
+      const end = isNewest ? this.writer.writeOffset : region.sectorSize
       let type = this.at + RECORD_HEADER > end ? 7 : this.peek(end)
       if (type === ERR_CORRUPT && this.isTorn()) type = 7
       if (type < 0) return type
@@ -225,9 +221,7 @@ export class FlashFragments implements Fragments {
     const stored = recordLength(peek, 0)
     if (type < MESSAGE || this.at + region.recordSize(stored) > end) return ERR_CORRUPT
     // Whether it is authentic does not matter: the fragment is, under the right salt alone.
-    if (type === CONTEXT && this.salt.length > 0 && count === most) {
-      readSalt(this.salt, peek, RECORD_HEADER)
-    }
+    if (type === CONTEXT && region.seal !== null) region.seal.readSalt(this.salt, peek, 0, stored)
     return type
   }
 
@@ -237,7 +231,7 @@ export class FlashFragments implements Fragments {
     const sector = this.ring.placeOf(this.sequence)
     const header = region.readOwnHeader(sector)
     const isNewest = this.sequence === this.ring.sequence
-    const end = isNewest ? this.writer.offset : region.sectorSize
+    const end = isNewest ? this.writer.writeOffset : region.sectorSize
     if (header !== HEADER_VALID) return false
     this.scan.start(sector, this.sequence, region.header.firstNumber, end)
     let last = 0
@@ -264,20 +258,12 @@ export class FlashFragments implements Fragments {
     const stored = recordLength(buffer, 0)
     if (stored <= FRAGMENT_HEAD || RECORD_HEADER + stored > buffer.length) return ERR_CORRUPT
     if (region.read(address, buffer, 0, RECORD_HEADER + stored) < 0) return ERR_STORAGE
-    const key = region.keyOf(sequence, this.lastAt, FRAGMENT, 0)
-    if (recordType(buffer, 0) !== FRAGMENT) return ERR_CORRUPT
-    if (recordKey(region.system, buffer, 0, stored) !== key) return ERR_CORRUPT
-    const length = region.openRecord(
-      buffer,
-      0,
-      sequence,
-      this.lastAt,
-      FRAGMENT,
-      stored,
-      0,
-      this.lastSalt,
-      0,
-    )
+    if (!region.isRecord(buffer, FRAGMENT, sequence, this.lastAt, 0)) return ERR_CORRUPT
+    const at = this.lastAt
+    let length = stored
+    if (region.seal !== null) {
+      length = region.seal.open(buffer, 0, FRAGMENT, stored, sequence, at, 0, this.lastSalt, 0)
+    }
     if (length < 0) return ERR_HOOK
     if (length <= FRAGMENT_HEAD) return ERR_CORRUPT
     const number = readUint32(buffer, RECORD_HEADER)

@@ -42,10 +42,11 @@ export function applyMark(lane: FlashLane, state: LaneState): void {
   const log = lane.flash
   const window = lane.window
   const base = window.base
+  const found = log.recovery
   const isNewest =
-    state.markSector === log.markSector
-      ? log.markOffset < state.markOffset
-      : isBefore(log.markSector, state.markSector)
+    state.markSector === found.markSector
+      ? found.markOffset < state.markOffset
+      : isBefore(found.markSector, state.markSector)
   if (!isNewest || !window.decode(state.markBytes(), 0, state.markLength)) {
     state.markLength = 0
     return
@@ -54,19 +55,4 @@ export function applyMark(lane: FlashLane, state: LaneState): void {
   if (isBefore(log.nextNumber, window.base)) log.skipTo(window.base)
   log.release(window.base)
   log.rewind(window.base)
-}
-
-/** The session state knows how far the log had come: a log that ends before has lost its end. */
-export function applyEnd(lane: FlashLane, state: LaneState): void {
-  const log = lane.flash
-  if (state.endNumber === 0) return
-  if (isBefore(log.nextNumber, state.endNumber)) {
-    log.region.refused++
-    log.skipTo(state.endNumber)
-  }
-  if (!isBefore(lane.window.base, state.endBase)) return
-  log.region.refused++
-  lane.window.moveBase(state.endBase)
-  log.release(state.endBase)
-  log.rewind(state.endBase)
 }

@@ -6,7 +6,6 @@ import {
   MESSAGE,
   RECORD_HEADER,
   TOPIC,
-  recordKey,
   recordLength,
   recordType,
 } from './flash-record.js'
@@ -130,7 +129,7 @@ export class FlashReader {
       let end = this.region.sectorSize
       if (!isBefore(this.sequence, ring.sequence)) {
         if (this.nextNumber === writer.nextNumber) return 0
-        end = writer.offset
+        end = writer.writeOffset
       } else {
         const isAtLimit = this.isAtLimit()
         if (this.region.failedReads !== failedReads) return ERR_STORAGE
@@ -183,33 +182,30 @@ export class FlashReader {
       if (region.read(address, buffer, 0, size) < 0) return ERR_STORAGE
       if (!this.isInBuffer()) return ERR_CORRUPT
     }
-    const length = region.openRecord(
+    this.loadedLength = this.recordStored
+    if (region.seal === null) return OK
+    this.loadedLength = region.seal.open(
       buffer,
       0,
-      this.sequence,
-      this.recordAt,
       MESSAGE,
       this.recordStored,
+      this.sequence,
+      this.recordAt,
       this.recordNumber,
       this.context.salt,
       0,
     )
-    if (length < 0) {
-      this.countLost(this.recordNumber, this.nextNumber)
-      return ERR_HOOK
-    }
-    this.loadedLength = length
-    return OK
+    if (this.loadedLength >= 0) return OK
+    this.countLost(this.recordNumber, this.nextNumber)
+    return ERR_HOOK
   }
 
   /** True when the buffer holds the record of the present message, and it carries its check. */
   private isInBuffer(): boolean {
-    const region = this.region
     const buffer = this.buffer
-    const stored = this.recordStored
-    if (recordType(buffer, 0) !== MESSAGE || recordLength(buffer, 0) !== stored) return false
-    const key = region.keyOf(this.sequence, this.recordAt, MESSAGE, this.recordNumber)
-    return recordKey(region.system, buffer, 0, stored) === key
+    const number = this.recordNumber
+    if (recordLength(buffer, 0) !== this.recordStored) return false
+    return this.region.isRecord(buffer, MESSAGE, this.sequence, this.recordAt, number)
   }
 
   loadTopic(number: number): Status {
@@ -290,8 +286,7 @@ export class FlashReader {
       region.forgetTopic()
       if (region.read(address, source, 0, size) < 0) return null
     }
-    const key = recordKey(region.system, source, 0, stored)
-    return key === region.keyOf(this.sequence, at, type, 0) ? source : null
+    return region.isRecord(source, type, this.sequence, at, 0) ? source : null
   }
 
   /** Puts a checked record that is no message into force. */
@@ -312,7 +307,7 @@ export class FlashReader {
     } else if (type === TOPIC && stored > 0) {
       // Behind hooks the number cannot be read here. Topics are numbered in their order, and the
       // number in the record is compared when the topic is loaded.
-      const isPlain = this.region.hooks === null
+      const isPlain = this.region.seal === null
       const number = isPlain ? source[sourceAt + RECORD_HEADER]! : this.topics.count + 1
       this.topics.set(number, at, 0, this.context.salt)
     }
@@ -329,7 +324,7 @@ export class FlashReader {
     const isWritten = !isBefore(this.sequence, this.ring.sequence)
     if (!isWritten) this.isAtLimit()
     const limit = isWritten ? writer.nextNumber : this.limit
-    const end = isWritten ? writer.offset : this.region.sectorSize
+    const end = isWritten ? writer.writeOffset : this.region.sectorSize
     this.context.reset()
     this.topics.reset()
     scan.start(this.ring.placeOf(this.sequence), this.sequence, this.firstNumber, end)

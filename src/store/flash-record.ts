@@ -1,5 +1,5 @@
 import type { System } from '../../hal/system.js'
-import { readUint32, writeUint32 } from '../codec/bytes.js'
+import { readUint32 } from '../codec/bytes.js'
 
 /**
  * One record of the flash: docs/FLASH-FORMAT.md, section 3. Integers are big endian.
@@ -40,38 +40,11 @@ export const FRAGMENT_HEAD = 5
 export const FRAGMENT_LAST = 1
 
 /**
- * The key of a place: a record that was valid in an earlier life of the sector never passes, nor
- * one of another lane.
- */
-export function placeKey(
-  storeId: number,
-  region: number,
-  sequence: number,
-  offset: number,
-): number {
-  return storeId ^ (region << 28) ^ (sequence << 12) ^ offset
-}
-
-/**
  * The key of a message's number: a record never passes for its neighbour. The factor is odd, so
  * no two numbers share a key, and small, so that the product is exact.
  */
 export function numberKey(number: number): number {
   return (number * 1540483) | 0
-}
-
-/** Writes the six header bytes at `at` for the stored body that is already behind them. */
-export function sealRecord(
-  system: System,
-  buffer: Uint8Array,
-  at: number,
-  type: number,
-  length: number,
-  key: number,
-): void {
-  buffer[at + 4] = (type << 5) | (length >> 8)
-  buffer[at + 5] = length & 0xff
-  writeUint32(buffer, at, system.crc32(buffer, at + 4, length + 2) ^ key)
 }
 
 /** Type of the record whose header is at `at`, 0 to 7; 7 is blank. */

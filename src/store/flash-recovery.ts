@@ -1,21 +1,11 @@
 import { ERR_HOOK, ERR_KEY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { type ExchangeWindow, isBefore } from './exchange-window.js'
-import {
-  CONTEXT,
-  MARK,
-  MESSAGE,
-  RECORD_HEADER,
-  TOPIC,
-  recordKey,
-  recordLength,
-  recordType,
-} from './flash-record.js'
+import { CONTEXT, MARK, MESSAGE, RECORD_HEADER, TOPIC } from './flash-record.js'
 import type { FlashReader } from './flash-reader.js'
 import type { FlashRegion } from './flash-region.js'
 import { type FlashRing, SEARCH_TRIES } from './flash-ring.js'
 import { HEADER_VALID, MARK_FOLLOWS } from './flash-sector.js'
 import type { FlashWriter } from './flash-writer.js'
-import { CONTEXT_CLEAR } from './context-layout.js'
 import type { RecordContext } from './record-context.js'
 import type { SectorScan } from './sector-scan.js'
 import { TOPIC_LIMIT } from './topic-table.js'
@@ -50,8 +40,8 @@ export class FlashRecovery {
   private timeBase: number
   /** Records before this number are complete because a CONTEXT says so; 0: none does. */
   private jumpedTo: number
-  /** With hooks: the CONTEXT accepted last, if `isSealed`. */
-  readonly context: RecordContext
+  private readonly context: RecordContext
+  /** With hooks: there is a CONTEXT that they accept. */
   isSealed: boolean
 
   /** Sequence number of the sector whose MARK, or header where it needs none, was in force. */
@@ -107,8 +97,9 @@ export class FlashRecovery {
       this.restoreMarks(window)
       this.releaseOlder(window)
       // Bodies that were hooked are no messages without the hooks.
-      if (region.hooks === null && region.refused > 0) return ERR_HOOK
-      if (region.hooks !== null && !this.knowsKeys()) return ERR_KEY
+      const seal = region.seal
+      if (seal === null && region.refused > 0) return ERR_HOOK
+      if (seal !== null && !seal.knowsKeys(this.ring, this.scratch)) return ERR_KEY
     }
     writer.markedBase = window.base
     reader.skippedCount = 0
@@ -132,7 +123,7 @@ export class FlashRecovery {
         this.flags = header.flags
         window.reset(this.base)
         this.scanSector(this.sector, this.sequence, this.firstNumber, window, true)
-        if (this.region.hooks === null || this.isMarked || this.hasRecords) return true
+        if (this.region.seal === null || this.isMarked || this.hasRecords) return true
       }
       this.sector = (this.sector + count - 1) % count
       this.sequence = (this.sequence - 1) >>> 0
@@ -144,10 +135,10 @@ export class FlashRecovery {
   private startWriter(window: ExchangeWindow): void {
     const writer = this.writer
     const scan = this.scan
-    const hooks = this.region.hooks
+    const seal = this.region.seal
     // A sector has one key. Behind a record that hides what it is, nothing is written.
     const isOpen =
-      scan.isOpen && (hooks === null || (this.isMarked && this.context.salt[2] === hooks.keyId))
+      scan.isOpen && (seal === null || (this.isMarked && this.context.salt[2] === seal.salt[2]))
     const offset = isOpen ? scan.offset : this.region.sectorSize
     this.ring.start(this.sector, this.sequence, this.firstNumber)
     writer.start(window, scan.lastNumber, offset, this.timeBase)
@@ -161,7 +152,7 @@ export class FlashRecovery {
   /** Looks for the MARK in force in older sectors, where the newest one lacks it. */
   private restoreMarks(window: ExchangeWindow): void {
     const writer = this.writer
-    const isHooked = this.region.hooks !== null
+    const isHooked = this.region.seal !== null
     let sector = this.sector
     let sequence = this.sequence
     let isFlagged = isHooked || (this.flags & MARK_FOLLOWS) !== 0
@@ -244,7 +235,7 @@ export class FlashRecovery {
     const region = this.region
     const scan = this.scan
     const context = this.context
-    const isHooked = region.hooks !== null
+    const isHooked = region.seal !== null
     context.reset()
     this.isMarked = false
     this.markOffset = 0
@@ -272,7 +263,7 @@ export class FlashRecovery {
     const context = this.context
     const region = this.region
     const status = context.take(scan.buffer, scan.at, sequence, scan.offset, scan.stored)
-    if (region.hooks === null) {
+    if (region.seal === null) {
       if (status < 0) region.refused++
       // All that stood before it was complete: as good as a MARK.
       else if (isNewest && context.next !== 0) this.jumpedTo = context.next
@@ -282,7 +273,7 @@ export class FlashRecovery {
         region.refused++
         if (isNewest) this.firstNumber = context.next
       }
-      if (window.decode(scan.buffer, context.markAt, context.markLength)) {
+      if (region.seal.decodeMarks(window, scan.buffer)) {
         this.noteMark()
         this.isSealed = true
       }
@@ -307,44 +298,18 @@ export class FlashRecovery {
     const buffer = scan.buffer
     const bodyAt = scan.at + RECORD_HEADER
     const salt = this.context.salt
-    const length = region.openRecord(
-      buffer,
-      scan.at,
-      sequence,
-      scan.offset,
-      type,
-      scan.stored,
-      0,
-      salt,
-      0,
-    )
+    const offset = scan.offset
+    let length = scan.stored
+    if (region.seal !== null) {
+      length = region.seal.open(buffer, scan.at, type, length, sequence, offset, 0, salt, 0)
+    }
     if (length < 0) {
       this.refusesTopics = true
     } else if (type === MARK) {
       if (window.decode(buffer, bodyAt, length)) this.noteMark()
     } else if (type === TOPIC && isNewest && length > 0) {
       const hash = region.system.crc32(buffer, bodyAt + 1, length - 1)
-      this.writer.topics.set(buffer[bodyAt]!, scan.offset, hash, salt)
+      this.writer.topics.set(buffer[bodyAt]!, offset, hash, salt)
     }
-  }
-
-  /** With hooks: false when a needed sector was written with a key that they do not know. */
-  private knowsKeys(): boolean {
-    const region = this.region
-    const ring = this.ring
-    const scratch = this.scratch
-    region.forgetTopic()
-    let sequence = ring.baseSequence
-    for (; !isBefore(ring.sequence, sequence); sequence = (sequence + 1) >>> 0) {
-      const address = region.address(ring.placeOf(sequence)) + region.headerSize
-      if (region.read(address, scratch, 0, region.contextSize) < 0) continue
-      const stored = recordLength(scratch, 0)
-      if (recordType(scratch, 0) !== CONTEXT || stored < CONTEXT_CLEAR) continue
-      if (RECORD_HEADER + stored > region.contextSize) continue
-      const key = region.keyOf(sequence, region.headerSize, CONTEXT, 0)
-      if (recordKey(region.system, scratch, 0, stored) !== key) continue
-      if (region.lacksKey(scratch[RECORD_HEADER + 8]!)) return false
-    }
-    return true
   }
 }

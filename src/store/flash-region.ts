@@ -1,8 +1,9 @@
-import type { ReadWriteStorage, RecordPosition, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
+import { readUint32, writeUint32 } from '../codec/bytes.js'
 import { ERR_HOOK, type Status } from '../status.js'
-import { CONTEXT_CLEAR, SALT_WORDS, type StatePlace, contextBytes } from './context-layout.js'
-import { CONTEXT, RECORD_HEADER, numberKey, placeKey, sealRecord, MESSAGE } from './flash-record.js'
+import { PLAIN_BYTES, SALT_WORDS } from './context-layout.js'
+import { MESSAGE, RECORD_HEADER, numberKey, recordLength, recordType } from './flash-record.js'
 import {
   HEADER_BLANK,
   HEADER_DAMAGED,
@@ -10,6 +11,7 @@ import {
   SECTOR_HEADER,
   SectorHeader,
 } from './flash-sector.js'
+import type { SealedHooks, Sealing } from './sealing.js'
 
 /**
  * FlashRegion: a run of sectors of the partition, and how a record gets there and back: hooks,
@@ -22,7 +24,8 @@ export const READ_TRIES = 3
 export class FlashRegion {
   readonly storage: ReadWriteStorage
   readonly system: System
-  readonly hooks: StorageHooks | null
+  /** null without hooks. */
+  readonly seal: Sealing | null
   /** Number of the region, 0 to 15; it stands in the sector headers. */
   readonly region: number
   readonly firstSector: number
@@ -37,20 +40,14 @@ export class FlashRegion {
   /** The header read or written last; its bytes are also used for peeks. */
   readonly header: SectorHeader
   storeId: number
-  /** With hooks: the salt records are written with, and the key. See `RecordContext`. */
+  /** With hooks: the salt records are written with, and the key; else no words. */
   readonly salt: Uint32Array
-  /** With hooks: where the newest STATE stands; a CONTEXT notes it. null: there is none. */
-  statePlace: StatePlace | null
   /** Records that the hooks refused, or that stand where none can be, since the last mount. */
   refused: number
-  recordsWritten: number
-  bytesWritten: number
   /** Sectors erased since the last boot. */
   erases: number
   /** Reads that the storage refused. Who concludes from reading compares before and after. */
   failedReads: number
-  /** null without hooks. */
-  private readonly position: RecordPosition | null
   // The topic that stands in the scratch buffer which writer and reader share: its record's place.
   private heldSequence: number
   private heldOffset: number
@@ -60,49 +57,47 @@ export class FlashRegion {
   constructor(
     storage: ReadWriteStorage,
     system: System,
-    hooks: StorageHooks | null,
+    hooks: SealedHooks | null,
     region: number,
     firstSector: number,
     sectorCount: number,
   ) {
     this.storage = storage
     this.system = system
-    this.hooks = hooks
     this.region = region
     this.firstSector = firstSector
     this.sectorCount = sectorCount
     this.sectorSize = storage.eraseSize
     this.headerSize = this.padded(SECTOR_HEADER)
-    this.growth = hooks === null ? 0 : hooks.growth
-    this.contextSize = this.recordSize(contextBytes(hooks !== null, region) + this.growth)
+    if (hooks !== null && typeof hooks.makeSeal !== 'function') {
+      throw new Error('option "hooks" must be sealed(hooks) of holdfast/hooks')
+    }
+    const seal = hooks === null ? null : hooks.makeSeal(this)
+    const contextBytes = seal === null ? PLAIN_BYTES + 4 : seal.contextBytes
+    this.seal = seal
+    this.growth = seal === null ? 0 : seal.growth
+    this.contextSize = this.recordSize(contextBytes + this.growth)
     this.header = new SectorHeader()
     this.storeId = 0
-    this.salt = new Uint32Array(hooks === null ? 0 : SALT_WORDS)
-    this.statePlace = null
+    this.salt = seal === null ? new Uint32Array(0) : seal.salt
     this.refused = 0
-    this.recordsWritten = 0
-    this.bytesWritten = 0
     this.erases = 0
     this.failedReads = 0
     this.heldSequence = 0
     this.heldOffset = 0
     this.heldLength = 0
-    this.position = hooks === null ? null : noPosition(region)
   }
 
   /** Takes the identity of this boot. */
   begin(storeId: number, bootSalt: number): void {
     this.storeId = storeId
     this.refused = 0
-    if (this.hooks === null) return
-    this.salt[0] = bootSalt
-    this.salt[1] = this.system.random()
-    this.salt[2] = this.hooks.keyId
+    if (this.seal !== null) this.seal.begin(bootSalt)
   }
 
-  /** With hooks: they do not have this key. 0 is no key: what says so was never hooked. */
-  lacksKey(keyId: number): boolean {
-    return this.hooks !== null && keyId !== 0 && !this.hooks.knowsKey(keyId)
+  /** Room for salts read from flash, if there are hooks; without, all share an empty array. */
+  makeSalts(count: number): Uint32Array {
+    return this.seal === null ? this.salt : new Uint32Array(count * SALT_WORDS)
   }
 
   /** True when the scratch buffer still holds the topic of this place. */
@@ -183,19 +178,36 @@ export class FlashRegion {
     header.firstNumber = firstNumber
     header.base = base
     header.encode(this.system)
-    this.bytesWritten += this.headerSize
     return this.storage.write(this.address(sector), header.bytes, 0, this.headerSize)
   }
 
-  /** The key under which a record of this place is sealed. `number` counts for messages only. */
+  /**
+   * The key under which a record of this place is sealed: one that was valid in an earlier life of
+   * the sector never passes, nor one of another lane. `number` counts for messages only.
+   */
   keyOf(sequence: number, offset: number, type: number, number: number): number {
-    const key = placeKey(this.storeId, this.region, sequence, offset)
+    const key = this.storeId ^ (this.region << 28) ^ (sequence << 12) ^ offset
     return type === MESSAGE ? key ^ numberKey(number) : key
   }
 
+  /** True when `buffer` begins with the record of this type and place: it carries its check. */
+  isRecord(
+    buffer: Uint8Array,
+    type: number,
+    sequence: number,
+    offset: number,
+    number: number,
+  ): boolean {
+    if (recordType(buffer, 0) !== type) return false
+    let key = this.keyOf(sequence, offset, type, number) ^ readUint32(buffer, 0)
+    const stored = recordLength(buffer, 0)
+    key ^= this.system.crc32(buffer, 4, stored + 2)
+    return key === 0
+  }
+
   /**
-   * Writes the record whose body of `length` bytes stands in `buffer` behind RECORD_HEADER bytes
-   * at `at`, with one call of `write`. The buffer has room for the growth and the padding.
+   * Writes the record whose body of `length` bytes stands in `buffer` behind RECORD_HEADER bytes,
+   * with one call of `write`. The buffer has room for the growth and the padding.
    * Returns the bytes it takes on flash; ERR_HOOK (nothing was written) or what `write` returned.
    */
   writeRecord(
@@ -203,85 +215,24 @@ export class FlashRegion {
     sequence: number,
     offset: number,
     buffer: Uint8Array,
-    at: number,
     type: number,
     length: number,
     number: number,
   ): number {
     let stored = length
-    if (this.hooks !== null) {
-      const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
-      const position = this.place(sequence, offset, type, number, this.salt, 0)
-      const bodyAt = at + RECORD_HEADER + clear
-      stored = clear + this.hooks.before_write(buffer, bodyAt, length - clear, position)
+    if (this.seal !== null) {
+      const clear = this.seal.prepare(type, sequence, offset, number)
+      stored = clear + this.seal.close(buffer, RECORD_HEADER + clear, length - clear)
       if (!(stored >= clear && stored <= length + this.growth)) return ERR_HOOK
     }
     const size = this.recordSize(stored)
-    sealRecord(this.system, buffer, at, type, stored, this.keyOf(sequence, offset, type, number))
-    buffer.fill(0xff, at + RECORD_HEADER + stored, at + size)
-    this.recordsWritten++
-    this.bytesWritten += size
-    const status = this.storage.write(this.address(sector) + offset, buffer, at, size)
+    buffer[4] = (type << 5) | (stored >> 8)
+    buffer[5] = stored
+    const check = this.system.crc32(buffer, 4, stored + 2)
+    writeUint32(buffer, 0, check ^ this.keyOf(sequence, offset, type, number))
+    buffer.fill(0xff, RECORD_HEADER + stored, size)
+    const status = this.storage.write(this.address(sector) + offset, buffer, 0, size)
     return status < 0 ? status : size
-  }
-
-  /**
-   * Undoes the hooks on the stored body behind the header at `at`, in place. Returns the length of
-   * the body or ERR_HOOK. `salts` has the salt in force at that place from `saltAt` on.
-   */
-  openRecord(
-    buffer: Uint8Array,
-    at: number,
-    sequence: number,
-    offset: number,
-    type: number,
-    stored: number,
-    number: number,
-    salts: Uint32Array,
-    saltAt: number,
-  ): number {
-    if (this.hooks === null) return stored
-    const clear = type === CONTEXT ? CONTEXT_CLEAR : 0
-    const position = this.place(sequence, offset, type, number, salts, saltAt)
-    const bodyAt = at + RECORD_HEADER + clear
-    const length = this.hooks.after_read(buffer, bodyAt, stored - clear, position)
-    if (length >= 0) return length + clear
-    this.refused++
-    return ERR_HOOK
-  }
-
-  private place(
-    sequence: number,
-    offset: number,
-    type: number,
-    number: number,
-    salts: Uint32Array,
-    saltAt: number,
-  ): RecordPosition {
-    const position = this.position!
-    position.storeId = this.storeId
-    position.saltHigh = salts[saltAt]!
-    position.saltLow = salts[saltAt + 1]!
-    position.keyId = salts[saltAt + 2]!
-    position.sectorSequence = sequence
-    position.offset = offset
-    position.type = type
-    position.number = type === MESSAGE || type === CONTEXT ? number : 0
-    return position
-  }
-}
-
-function noPosition(region: number): RecordPosition {
-  return {
-    storeId: 0,
-    saltHigh: 0,
-    saltLow: 0,
-    region,
-    sectorSequence: 0,
-    offset: 0,
-    type: 0,
-    number: 0,
-    keyId: 0,
   }
 }
 

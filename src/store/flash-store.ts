@@ -1,4 +1,4 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import {
   ERR_BUSY,
@@ -13,11 +13,12 @@ import {
   type Status,
 } from '../status.js'
 import type { ExchangeWindow } from './exchange-window.js'
-import { FlashLane, applyEnd, applyMark } from './flash-lane.js'
+import { FlashLane, applyMark } from './flash-lane.js'
 import { DEFAULT_MAX_TOPIC, FlashLog } from './flash-log.js'
 import { BlankCheck, FlashRegion } from './flash-region.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { SESSION_SECTORS, checkGeometry, checkLane, checkRange } from './geometry.js'
+import type { SealedHooks } from './sealing.js'
 import { SessionStore } from './session-store.js'
 import type { LaneSpace, Storage } from './storage-face.js'
 
@@ -31,8 +32,11 @@ const LEAST_BUFFER = 512
 const DEFAULT_BUFFER = 1024
 
 export interface FlashStoreOptions {
-  /** Transform what is stored, for encryption. They must be the same at every boot. */
-  readonly hooks?: StorageHooks
+  /**
+   * Transform what is stored, for encryption: those of holdfast/encryption or encrypt-then-mac, or
+   * `sealed(hooks)` of holdfast/hooks. They must be the same at every boot.
+   */
+  readonly hooks?: SealedHooks
   /** Bytes of the buffer one record is built in; bounds the message size. Must not shrink later. */
   readonly bufferSize?: number
   /** The longest topic, in bytes, that is stored once a sector instead of in each message. */
@@ -42,11 +46,11 @@ export interface FlashStoreOptions {
 export class FlashStore implements Storage {
   lanes: FlashLane[]
   readonly state: SessionStore
-  /** All sectors behind the session store, whatever lane they belong to. */
-  private readonly area: FlashRegion
+  /** Sectors behind the session store, whatever lane they belong to. */
+  private readonly sectorCount: number
   private readonly flash: ReadWriteStorage
   private readonly system: System
-  private readonly hooks: StorageHooks | null
+  private readonly hooks: SealedHooks | null
   private readonly maxTopic: number
   private readonly buffer: Uint8Array
   private isMounted: boolean
@@ -61,17 +65,12 @@ export class FlashStore implements Storage {
     checkGeometry(flash)
     checkRange('bufferSize', bufferSize, LEAST_BUFFER, 65536)
     checkRange('maxTopic', maxTopic, 0, 255)
-    if (hooks !== null) {
-      checkRange('hooks.growth', hooks.growth, 0, 64)
-      checkRange('hooks.keyId', hooks.keyId, 1, 255)
-    }
     this.flash = flash
     this.system = system
     this.hooks = hooks
     this.maxTopic = maxTopic
     this.buffer = new Uint8Array(bufferSize)
-    const sectorCount = flash.capacity / flash.eraseSize - SESSION_SECTORS
-    this.area = new FlashRegion(flash, system, hooks, 0, SESSION_SECTORS, sectorCount)
+    this.sectorCount = flash.capacity / flash.eraseSize - SESSION_SECTORS
     this.lanes = []
     this.state = new SessionStore(flash, system, hooks, this.buffer)
     this.isMounted = false
@@ -143,14 +142,13 @@ export class FlashStore implements Storage {
       status = lane.flash.mount(storeId, salt, lane.window)
       if (status < 0) return status
       applyMark(lane, state.lanes[index]!)
-      if (this.hooks !== null) {
-        lane.flash.region.statePlace = sectors
+      const region = lane.flash.region
+      if (region.seal !== null) {
         state.logs.push(lane.flash)
-        applyEnd(lane, state.lanes[index]!)
-        const seal = lane.flash.seal
-        if (seal !== null) sectors.catchUp(seal)
+        const isSealed = lane.flash.recovery.isSealed
+        region.seal.join(lane.flash, state.lanes[index]!, sectors, isSealed)
         // Neither the state nor the log is authentic: it is the key that is wrong.
-        else if (!isFound && lane.flash.region.refused > 0) return ERR_HOOK
+        if (!isSealed && !isFound && region.refused > 0) return ERR_HOOK
       }
       lane.setGroup(spaces[index]!, this.system)
     }
@@ -168,7 +166,7 @@ export class FlashStore implements Storage {
    */
   private layOut(spaces: LaneSpace[]): string {
     const sectorSize = this.flash.eraseSize
-    const total = this.area.sectorCount
+    const total = this.sectorCount
     let asked = 0
     let shareCount = 0
     for (let index = 0; index < spaces.length; index++) {
@@ -237,7 +235,7 @@ export class FlashStore implements Storage {
   }
 
   private get failedReads(): number {
-    let count = this.state.sectors.region.failedReads + this.area.failedReads
+    let count = this.state.sectors.region.failedReads
     for (let index = 0; index < this.lanes.length; index++) {
       count += this.lanes[index]!.flash.region.failedReads
     }
@@ -308,27 +306,29 @@ export class FlashStore implements Storage {
    * them. If all is blank, but for what a power loss left of a first format, a new store begins.
    */
   private adopt(): Status {
-    const area = this.area
     const state = this.state
     state.clear()
     // The store id may change: no state may stand behind a header that has another one.
     state.sectors.close()
     // Another kind of store, with nothing behind its first sector yet.
     const own = state.sectors.region
-    if (own.readHeader(0) === HEADER_VALID && own.header.region !== 0) return ERR_FOREIGN
-    for (let sector = 0; sector < area.sectorCount; sector++) {
-      const kind = area.readHeader(sector)
+    const header = own.header
+    if (own.readHeader(0) === HEADER_VALID && header.region !== 0) return ERR_FOREIGN
+    // The session store begins where the partition does, so its sectors are counted from there.
+    const end = SESSION_SECTORS + this.sectorCount
+    for (let sector = SESSION_SECTORS; sector < end; sector++) {
+      const kind = own.readHeader(sector)
       if (kind === HEADER_FORMAT) return ERR_FORMAT
-      if (kind !== HEADER_VALID || area.header.region === 0) continue
-      if (area.header.region !== this.regionAt(SESSION_SECTORS + sector)) return ERR_LANES
-      if (!state.recovered) state.sectors.region.storeId = area.header.storeId
+      if (kind !== HEADER_VALID || header.region === 0) continue
+      if (header.region !== this.regionAt(sector)) return ERR_LANES
+      if (!state.recovered) own.storeId = header.storeId
       state.recovered = true
     }
     if (state.recovered) return OK
-    const check = new BlankCheck(area, this.buffer)
+    const check = new BlankCheck(own, this.buffer)
     const size = this.flash.eraseSize
     if (!check.isBlank(size, this.flash.capacity - size)) return ERR_FOREIGN
-    state.sectors.region.storeId = this.system.random()
+    own.storeId = this.system.random()
     return OK
   }
 

@@ -11,6 +11,7 @@ import {
 } from './flash-record.js'
 import { BlankCheck, type FlashRegion } from './flash-region.js'
 import type { FlashRing } from './flash-ring.js'
+import type { MessageSource } from './message-record.js'
 import { MARK_FOLLOWS } from './flash-sector.js'
 import { encodeContext } from './record-context.js'
 import { TOPIC_LIMIT, TopicTable } from './topic-table.js'
@@ -27,11 +28,12 @@ export const ERASE_TRIES = 3
 const LAST_DELTA = 0xffff
 
 export class FlashWriter {
-  private readonly region: FlashRegion
-  private readonly ring: FlashRing
-  private readonly buffer: Uint8Array
+  readonly region: FlashRegion
+  protected readonly ring: FlashRing
+  /** Takes bodies; all other records are built in `scratch`. */
+  readonly buffer: Uint8Array
   private readonly scratch: Uint8Array
-  private readonly bufferCheck: BlankCheck
+  protected readonly bufferCheck: BlankCheck
   private readonly scratchCheck: BlankCheck
   /** Topics of the sector being written. */
   readonly topics: TopicTable
@@ -40,7 +42,7 @@ export class FlashWriter {
   /** The window whose base and marks a new sector takes along. */
   window: ExchangeWindow
   /** The offset in the write sector at which the next record begins. */
-  offset: number
+  writeOffset: number
   /** Number of the next message. */
   nextNumber: number
   /** Sectors behind the write sector that were erased and found blank since the last boot. */
@@ -53,7 +55,7 @@ export class FlashWriter {
   /** Time base in force in the write sector, seconds; 0: none. */
   timeBase: number
   private newestSeconds: number
-  /** With hooks: the base that flash knows, of the newest MARK or CONTEXT. */
+  /** The base that flash knows, of the newest MARK or CONTEXT. */
   markedBase: number
   /** This boot's salt stands in the write sector. Only of use with hooks. */
   private isSalted: boolean
@@ -75,7 +77,7 @@ export class FlashWriter {
     this.topics = new TopicTable(region, scratch, maxTopic)
     this.maxBody = this.largestBody()
     this.window = new ExchangeWindow()
-    this.offset = 0
+    this.writeOffset = 0
     this.nextNumber = 1
     this.erasedAhead = 0
     this.sectorsBegun = 0
@@ -92,7 +94,7 @@ export class FlashWriter {
   start(window: ExchangeWindow, nextNumber: number, offset: number, timeBase: number): void {
     this.window = window
     this.nextNumber = nextNumber
-    this.offset = offset
+    this.writeOffset = offset
     this.timeBase = timeBase
     this.newestSeconds = timeBase
     this.markedBase = window.base
@@ -115,7 +117,7 @@ export class FlashWriter {
    * a CONTEXT with the number says so, or where it has no room the header of the next sector.
    */
   jumpTo(number: number): Status {
-    if (this.offset + this.region.contextSize > this.region.sectorSize) {
+    if (this.writeOffset + this.region.contextSize > this.region.sectorSize) {
       this.skipTo(number)
       return OK
     }
@@ -124,13 +126,13 @@ export class FlashWriter {
 
   /** Nothing more is written to this sector. */
   private close(): void {
-    this.offset = this.region.sectorSize
+    this.writeOffset = this.region.sectorSize
   }
 
   /** The largest body that fits a sector behind everything that may stand before it. */
   private largestBody(): number {
     const region = this.region
-    const mark = region.hooks === null ? region.recordSize(WINDOW_BYTES) : 0
+    const mark = region.seal === null ? region.recordSize(WINDOW_BYTES) : 0
     const before = region.headerSize + 2 * region.contextSize + mark
     const unit = region.storage.writeSize
     let room = region.sectorSize - before
@@ -170,25 +172,27 @@ export class FlashWriter {
   /** The longest body that the write sector takes now. */
   get room(): number {
     const region = this.region
-    const left = region.sectorSize - this.offset - this.saltSize()
+    const left = region.sectorSize - this.writeOffset - this.saltSize()
     return left - (left % region.storage.writeSize) - RECORD_HEADER - region.growth
   }
 
-  /** The number of a topic in the write sector; 0: inline. */
-  topicNumber(source: Uint8Array, sourceAt: number, length: number): number {
+  /** See `OutgoingLog`. */
+  topicNumber(message: MessageSource): number {
+    const hint = message.topicHint
+    if (hint > 0 && message.hintSector === this.ring.sequence) return hint
     const region = this.region
+    const length = message.topicLength
     const topics = this.topics
     if (length > topics.maxTopic) return 0
-    const hash = region.system.crc32(source, sourceAt, length)
-    const address = region.address(this.ring.sector)
-    const known = topics.find(source, sourceAt, length, hash, address, this.ring.sequence)
+    const hash = region.system.crc32(message.topic, message.topicAt, length)
+    const known = topics.find(message, hash, region.address(this.ring.sector), this.ring.sequence)
     if (known > 0) return known
     if (topics.count >= TOPIC_LIMIT) return 0
     const size = region.recordSize(1 + length + region.growth)
-    if (this.offset + size + this.reservedSize > region.sectorSize) return 0
+    if (this.writeOffset + size + this.reservedSize > region.sectorSize) return 0
     this.scratch[RECORD_HEADER] = topics.count + 1
-    region.system.copy(this.scratch, RECORD_HEADER + 1, source, sourceAt, length)
-    const offset = this.offset
+    region.system.copy(this.scratch, RECORD_HEADER + 1, message.topic, message.topicAt, length)
+    const offset = this.writeOffset
     const written = this.put(this.scratch, TOPIC, 1 + length)
     return written < 0 ? written : topics.add(offset, hash, region.salt)
   }
@@ -200,7 +204,7 @@ export class FlashWriter {
     let delta = now - this.timeBase
     if (this.timeBase !== 0 && delta >= 0 && delta <= LAST_DELTA) return delta
     let status = OK
-    if (this.offset + this.region.contextSize + this.reservedSize > this.region.sectorSize) {
+    if (this.writeOffset + this.region.contextSize + this.reservedSize > this.region.sectorSize) {
       // The caller sees that the write sector has changed, and asks for the topic again.
       status = this.begin(false)
       delta = now - this.timeBase
@@ -219,7 +223,7 @@ export class FlashWriter {
       window.encode(this.scratch, RECORD_HEADER, this.nextNumber) + this.region.growth,
     )
     this.region.forgetTopic()
-    if (this.offset + this.saltSize() + size <= this.region.sectorSize) return this.storeMark()
+    if (this.writeOffset + this.saltSize() + size <= this.region.sectorSize) return this.storeMark()
     // The header of a new sector carries the base, and a MARK follows it where one is needed.
     const status = this.begin(true)
     return status < 0 ? status : this.salt()
@@ -228,7 +232,7 @@ export class FlashWriter {
   /** Erases ahead; true when something was done. */
   maintain(): boolean {
     const region = this.region
-    if (this.erasedAhead > 0 || this.offset * 2 <= region.sectorSize) return false
+    if (this.erasedAhead > 0 || this.writeOffset * 2 <= region.sectorSize) return false
     if (this.stuckTries >= ERASE_TRIES) return false
     const free = this.ring.freeSectors
     if (free < 1) return false
@@ -250,10 +254,10 @@ export class FlashWriter {
    * Bytes that further messages may take before ERR_FULL, at least: sectors that acknowledgements
    * freed count from the next MARK on, because until then a power loss brings their messages back.
    */
-  freeBytes(): number {
+  get freeBytes(): number {
     const region = this.region
     const sectors = this.ring.freeSectors - MARK_SECTORS
-    const here = region.sectorSize - this.offset
+    const here = region.sectorSize - this.writeOffset
     return here + (sectors > 0 ? sectors * (region.sectorSize - region.headerSize) : 0)
   }
 
@@ -263,11 +267,11 @@ export class FlashWriter {
   }
 
   private saltSize(): number {
-    return this.region.hooks !== null && !this.isSalted ? this.region.contextSize : 0
+    return this.region.seal !== null && !this.isSalted ? this.region.contextSize : 0
   }
 
   private makeRoom(size: number): Status {
-    if (this.offset + this.saltSize() + size > this.region.sectorSize) {
+    if (this.writeOffset + this.saltSize() + size > this.region.sectorSize) {
       const status = this.begin(false)
       if (status < 0) return status
     }
@@ -305,14 +309,14 @@ export class FlashWriter {
   private open(): Status {
     const region = this.region
     // With hooks the CONTEXT that the caller puts in front of all other records has the marks.
-    const hasMarks = region.hooks === null && this.window.hasMarks()
+    const hasMarks = region.seal === null && this.window.hasMarks()
     const flags = hasMarks ? MARK_FOLLOWS : 0
     const base = this.window.storedBase(this.nextNumber)
     const ring = this.ring
     if (region.writeHeader(ring.sector, ring.sequence, this.nextNumber, base, flags) < 0) {
       return ERR_STORAGE
     }
-    this.offset = region.headerSize
+    this.writeOffset = region.headerSize
     this.sectorsBegun++
     return hasMarks ? this.storeMark() : OK
   }
@@ -367,13 +371,11 @@ export class FlashWriter {
   /** Writes a record at the free offset. A write that fails may leave bits: the sector closes. */
   private put(buffer: Uint8Array, type: number, length: number): number {
     if (buffer === this.scratch) this.region.forgetTopic()
-    const region = this.region
-    const size = region.writeRecord(
+    const size = this.region.writeRecord(
       this.ring.sector,
       this.ring.sequence,
-      this.offset,
+      this.writeOffset,
       buffer,
-      0,
       type,
       length,
       this.nextNumber,
@@ -383,7 +385,7 @@ export class FlashWriter {
       this.close()
       return ERR_STORAGE
     }
-    this.offset += size
+    this.writeOffset += size
     return size
   }
 }

@@ -119,14 +119,8 @@ export class GroupLog implements OutgoingLog, GroupControl, RoomMaker {
     return this.flash.reserve(length)
   }
 
-  topicNumber(
-    source: Uint8Array,
-    sourceAt: number,
-    length: number,
-    hint: number,
-    hintSector: number,
-  ): number {
-    return this.isDirect ? this.flash.topicNumber(source, sourceAt, length, hint, hintSector) : 0
+  topicNumber(message: MessageSource): number {
+    return this.isDirect ? this.flash.topicNumber(message) : 0
   }
 
   timeDelta(seconds: number): number {

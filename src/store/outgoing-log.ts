@@ -1,5 +1,6 @@
 import type { Status } from '../status.js'
 import type { ExchangeWindow } from './exchange-window.js'
+import type { MessageSource } from './message-record.js'
 
 /**
  * OutgoingLog: what the queue assumes about the place that holds its records.
@@ -36,16 +37,10 @@ export interface OutgoingLog {
   /**
    * The number by which records of the sector being written can name this topic: 1 to 255. Stores
    * the topic on its first use in the sector. 0: name it inline (the table is full, or the topic
-   * too long). Negative: storage failed. `hint` is the number this topic had last, and `hintSector`
-   * the `writeSector` at that time: a prepared publisher passes them to skip the search.
+   * too long). Negative: storage failed. `message.topicHint` is the number this topic had last, and
+   * `hintSector` the `writeSector` at that time: a prepared publisher has them to skip the search.
    */
-  topicNumber(
-    source: Uint8Array,
-    sourceAt: number,
-    length: number,
-    hint: number,
-    hintSector: number,
-  ): number
+  topicNumber(message: MessageSource): number
   /** Sequence number of the sector being written, and where in it the next record begins. */
   readonly writeSector: number
   readonly writeOffset: number

@@ -1,4 +1,4 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import { readUtf8, utf8Size, writeUtf8 } from '../codec/utf8.js'
 import {
@@ -19,6 +19,7 @@ import { FlashLog } from './flash-log.js'
 import { BlankCheck } from './flash-region.js'
 import { HEADER_FORMAT, HEADER_VALID } from './flash-sector.js'
 import { checkGeometry, checkRange } from './geometry.js'
+import type { SealedHooks } from './sealing.js'
 
 /**
  * Persistence: a key-value store on a flash partition of its own, with the calls of Paho's client
@@ -43,7 +44,7 @@ const REMOVED = 1
 
 export interface PersistenceOptions {
   /** Transform what is stored, for encryption. They must be the same at every boot. */
-  readonly hooks?: StorageHooks
+  readonly hooks?: SealedHooks
   /** Keys it holds at the most, 1 to 4,096. Default 64. */
   readonly keyLimit?: number
   /** Bytes of the longest key, 1 to 255. Default 16. `keyLimit` times this is kept in RAM. */

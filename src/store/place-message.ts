@@ -30,13 +30,7 @@ export function placeMessage(
     if (status !== OK) return status
     const sector = log.writeSector
     const isHeld = log.holdsNext
-    const topicNumber = log.topicNumber(
-      message.topic,
-      message.topicAt,
-      message.topicLength,
-      message.topicHint,
-      message.hintSector,
-    )
+    const topicNumber = log.topicNumber(message)
     if (topicNumber < 0) return topicNumber
     const timeDelta = seconds < 0 ? -1 : log.timeDelta(seconds)
     if (seconds >= 0 && timeDelta < 0 && timeDelta !== ERR_FULL) return timeDelta

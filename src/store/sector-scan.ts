@@ -163,7 +163,7 @@ export class SectorScan {
       buffer[at] = buffer[at]! ^ flip
       if (!isFound) continue
       // With hooks a record is what its tag says, and damage is told.
-      if (type === CONTEXT && this.stored > PLAIN_BYTES && this.region.hooks === null) {
+      if (type === CONTEXT && this.stored > PLAIN_BYTES && this.region.seal === null) {
         // It has the number of all behind it: it is put right in the buffer and looked at again.
         if (bit < 16) buffer[at] = buffer[at]! ^ flip
         else this.putRight(this.differenceAt(offset))

@@ -16,6 +16,8 @@ export const DROPPED_REFUSED = 3
 export const DROPPED_DAMAGED = 4
 export const DROPPED_REPLACED = 5
 export const DROPPED_REASONS = 6
+/** Lanes a store can have; further ones are not read. */
+export const STORED_LANES = 8
 
 /** A small set of Packet Identifiers, in the order they were added. */
 export class PacketIdSet {

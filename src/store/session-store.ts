@@ -1,4 +1,4 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import {
   CBOR_ARRAY,
@@ -11,15 +11,18 @@ import {
 } from '../codec/cbor.js'
 import { readUtf8, utf8Size, writeUtf8 } from '../codec/utf8.js'
 import { OK, ERR_BUSY, ERR_CORRUPT, ERR_TOO_LARGE, type Status } from '../status.js'
+import { KEY_ENDS } from './context-layout.js'
 import { WINDOW_BYTES } from './exchange-window.js'
 import { readUint32, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { RECORD_HEADER, STATE } from './flash-record.js'
+import type { LogEnd, SealedHooks } from './sealing.js'
 import type { SectorScan } from './sector-scan.js'
 import {
   DROPPED_REASONS,
   type LaneState,
   PACKET_ID_SET_LIMIT,
   type PacketIdSet,
+  STORED_LANES,
   SessionState,
 } from './session-state.js'
 import { StateSectors } from './state-sectors.js'
@@ -41,24 +44,14 @@ const KEY_HOME = 5
 const KEY_DROPPED = 6
 const KEY_LANES = 7
 const KEY_MARKS = 8
-const KEY_ENDS = 9
 /** Items of a session in its array. */
 const SESSION_ITEMS = 3
-/** Bytes of a log's end: number of its next message, base. */
-const END_BYTES = 8
 /** More than a store can have are not read. */
-const STORED_LANES = 8
 const STORED_BROKERS = 4
 /** Bytes of the map beside its strings and tables: heads, keys and numbers at their largest. */
 const FIXED_BYTES = 32
 /** The same for each lane: counters, the mark with its head and place, the log's end. */
-const LANE_BYTES = 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES + END_BYTES
-
-/** How far a log has come: `LaneState`. */
-export interface LogEnd {
-  readonly nextNumber: number
-  readonly markedBase: number
-}
+const LANE_BYTES = 5 * DROPPED_REASONS + 2 + MARK_PLACE + WINDOW_BYTES + 8
 
 export class SessionStore extends SessionState {
   /** Who the store belongs to, as found by `load` or given to `take`. */
@@ -81,7 +74,7 @@ export class SessionStore extends SessionState {
   constructor(
     storage: ReadWriteStorage,
     system: System,
-    hooks: StorageHooks | null,
+    hooks: SealedHooks | null,
     buffer: Uint8Array,
   ) {
     super()
@@ -148,8 +141,8 @@ export class SessionStore extends SessionState {
 
   /** Writes the map and returns its bytes. */
   private encode(target: Uint8Array, targetAt: number): number {
-    const logs = this.sectors.region.hooks === null ? 0 : this.logs.length
-    let at = writeCborHead(target, targetAt, CBOR_MAP, logs > 0 ? 9 : 8)
+    const seal = this.logs.length > 0 ? this.sectors.region.seal : null
+    let at = writeCborHead(target, targetAt, CBOR_MAP, seal === null ? 8 : 9)
     at = this.writeString(target, at, KEY_CLIENT, this.clientBytes)
     at = this.writeString(target, at, KEY_BROKERS, this.brokersBytes)
     at = writeCborHead(target, at, CBOR_UNSIGNED, KEY_OWNER)
@@ -165,7 +158,7 @@ export class SessionStore extends SessionState {
       at = writeSet(target, at, session.owed)
     }
     at = this.writeLanes(target, at)
-    return (logs > 0 ? writeEnds(target, at, this.logs) : at) - targetAt
+    return (seal === null ? at : seal.writeEnds(target, at, this.logs)) - targetAt
   }
 
   private writeLanes(target: Uint8Array, targetAt: number): number {
@@ -205,7 +198,9 @@ export class SessionStore extends SessionState {
   }
 
   private readValue(cursor: CborCursor, key: number, source: Uint8Array): boolean {
-    if (key < KEY_CLIENT || key > KEY_ENDS) return cursor.skip()
+    const seal = this.sectors.region.seal
+    if (key === KEY_ENDS && seal !== null) return seal.readEnds(cursor, source, this)
+    if (key < KEY_CLIENT || key > KEY_MARKS) return cursor.skip()
     if (!cursor.next()) return false
     const major = cursor.major
     const value = cursor.value
@@ -220,7 +215,6 @@ export class SessionStore extends SessionState {
     }
     if (key === KEY_SESSIONS)
       return major === CBOR_ARRAY && this.readSessions(cursor, value, source)
-    if (key === KEY_ENDS) return major === CBOR_BYTES && this.readEnds(cursor, source)
     if (key === KEY_MARKS) return major === CBOR_ARRAY && this.readMarks(cursor, value, source)
     if (key === KEY_DROPPED) return major === CBOR_ARRAY && this.readDropped(cursor, value)
     if (major !== CBOR_UNSIGNED) return false
@@ -253,20 +247,6 @@ export class SessionStore extends SessionState {
     return true
   }
 
-  private readEnds(cursor: CborCursor, source: Uint8Array): boolean {
-    const end = cursor.at + cursor.value
-    this.setCounts(Math.min(STORED_LANES, Math.floor(cursor.value / END_BYTES)), 0)
-    for (let lane = 0; cursor.at + END_BYTES <= end; lane++) {
-      const state = this.lanes[lane]
-      if (state !== undefined) {
-        state.endNumber = readUint32(source, cursor.at)
-        state.endBase = readUint32(source, cursor.at + 4)
-      }
-      cursor.at += END_BYTES
-    }
-    return cursor.at === end
-  }
-
   private readMarks(cursor: CborCursor, count: number, source: Uint8Array): boolean {
     this.setCounts(Math.min(STORED_LANES, count), 0)
     for (let index = 0; index < count; index++) {
@@ -276,17 +256,6 @@ export class SessionStore extends SessionState {
     }
     return true
   }
-}
-
-function writeEnds(target: Uint8Array, targetAt: number, logs: LogEnd[]): number {
-  let at = writeCborHead(target, targetAt, CBOR_UNSIGNED, KEY_ENDS)
-  at = writeCborHead(target, at, CBOR_BYTES, logs.length * END_BYTES)
-  for (let lane = 0; lane < logs.length; lane++) {
-    writeUint32(target, at, logs[lane]!.nextNumber)
-    writeUint32(target, at + 4, logs[lane]!.markedBase)
-    at += END_BYTES
-  }
-  return at
 }
 
 /** UTF-8 of a text that the options have checked. */

@@ -1,4 +1,4 @@
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
 import { ERR_CORRUPT, ERR_HOOK, ERR_KEY, ERR_STORAGE, OK, type Status } from '../status.js'
 import { isBefore } from './exchange-window.js'
@@ -13,8 +13,7 @@ import {
   HEADER_VALID,
 } from './flash-sector.js'
 import { ERASE_TRIES } from './flash-writer.js'
-import type { StatePlace } from './context-layout.js'
-import { encodeContext, readSalt } from './record-context.js'
+import type { SealedHooks, StatesFace } from './sealing.js'
 import { SectorScan } from './sector-scan.js'
 
 /**
@@ -25,7 +24,7 @@ import { SectorScan } from './sector-scan.js'
 
 const SECTORS = 2
 
-export class StateSectors implements StatePlace {
+export class StateSectors implements StatesFace {
   readonly region: FlashRegion
   /** The salt in force where the newest state stands. */
   private readonly salt: Uint32Array
@@ -51,11 +50,11 @@ export class StateSectors implements StatePlace {
   constructor(
     storage: ReadWriteStorage,
     system: System,
-    hooks: StorageHooks | null,
+    hooks: SealedHooks | null,
     buffer: Uint8Array,
   ) {
     this.region = new FlashRegion(storage, system, hooks, 0, 0, SECTORS)
-    this.salt = new Uint32Array(this.region.salt.length)
+    this.salt = this.region.makeSalts(1)
     this.blankCheck = new BlankCheck(this.region, buffer)
     this.scan = new SectorScan(this.region, buffer, this.blankCheck)
     this.record = new Uint8Array(0)
@@ -141,25 +140,11 @@ export class StateSectors implements StatePlace {
     this.isOpen = false
   }
 
-  /** The log has seen a newer state than `findState` did: what follows must be newer than both. */
-  catchUp(seen: StatePlace): void {
-    const sequence = seen.stateSequence
-    if (
-      sequence === this.stateSequence
-        ? seen.stateAt <= this.stateAt
-        : isBefore(sequence, this.stateSequence)
-    ) {
-      return
-    }
-    this.region.refused++
-    this.close()
-    if (isBefore(this.sequence, sequence)) this.sequence = sequence
-  }
-
   private scanSector(sector: number, sequence: number, isNewest: boolean): number {
     const scan = this.scan
     const region = this.region
     const salt = this.salt
+    const seal = region.seal
     let stateAt = 0
     let stateCount = 0
     scan.start(sector, sequence, 1, region.sectorSize)
@@ -179,18 +164,19 @@ export class StateSectors implements StatePlace {
     salt.fill(0)
     for (let type = scan.next(); type > 0 && scan.offset !== stateAt; type = scan.next()) {
       if (type !== CONTEXT) continue
-      if (region.hooks === null) return ERR_HOOK
+      if (seal === null) return ERR_HOOK
       // Authentic or not: the state is, under the right one alone.
-      readSalt(salt, scan.buffer, scan.at + RECORD_HEADER)
+      seal.readSalt(salt, scan.buffer, scan.at, scan.stored)
     }
     if (scan.offset !== stateAt) return ERR_CORRUPT
-    if (region.hooks !== null && region.lacksKey(salt[2]!)) return ERR_KEY
+    if (seal !== null && seal.lacksKey(salt[2]!)) return ERR_KEY
     this.stateSector = sector
     this.stateSequence = sequence
     this.stateAt = stateAt
     this.stateCheck = readUint32(scan.buffer, scan.at)
     const stored = scan.stored
-    return region.openRecord(scan.buffer, scan.at, sequence, stateAt, STATE, stored, 0, salt, 0)
+    if (seal === null) return stored
+    return seal.open(scan.buffer, scan.at, STATE, stored, sequence, stateAt, 0, salt, 0)
   }
 
   /**
@@ -218,10 +204,14 @@ export class StateSectors implements StatePlace {
   /** Makes room for a state of `length` bytes; may use the buffer. */
   makeRoom(length: number): Status {
     const region = this.region
-    const saltSize = region.hooks !== null && !this.isSalted ? region.contextSize : 0
+    const saltSize = region.seal !== null && !this.isSalted ? region.contextSize : 0
     const size = region.recordSize(length + region.growth) + saltSize
     const status = this.offset + size > region.sectorSize ? this.begin(0) : OK
-    return status < 0 || region.hooks === null || this.isSalted ? status : this.writeSalt()
+    if (status < 0 || region.seal === null || this.isSalted) return status
+    const body = region.seal.encodeContext(this.record, RECORD_HEADER, 0, 0, null)
+    const written = this.put(CONTEXT, body)
+    this.isSalted = written > 0
+    return written < 0 ? written : OK
   }
 
   /** Writes the state of `length` bytes that stands in `record`. */
@@ -271,22 +261,12 @@ export class StateSectors implements StatePlace {
     return OK
   }
 
-  private writeSalt(): Status {
-    const length = encodeContext(this.region, this.record, RECORD_HEADER, 0, 0, false, null)
-    const written = this.put(CONTEXT, length)
-    if (written < 0) return written
-    this.isSalted = true
-    return OK
-  }
-
   private put(type: number, length: number): number {
-    const region = this.region
-    const size = region.writeRecord(
+    const size = this.region.writeRecord(
       this.sector,
       this.sequence,
       this.offset,
       this.record,
-      0,
       type,
       length,
       0,
@@ -294,8 +274,7 @@ export class StateSectors implements StatePlace {
     if (size === ERR_HOOK) return ERR_HOOK
     if (size < 0) {
       // The write may have left bits: nothing goes behind it.
-      this.offset = region.sectorSize
-      this.isOpen = false
+      this.close()
       return ERR_STORAGE
     }
     this.offset += size

@@ -1,7 +1,8 @@
 import { SALT_WORDS } from './context-layout.js'
-import { RECORD_HEADER, TOPIC, recordKey, recordLength, recordType } from './flash-record.js'
+import { RECORD_HEADER, TOPIC, recordLength } from './flash-record.js'
 import type { FlashRegion } from './flash-region.js'
-import { ERR_CORRUPT, OK, type Status } from '../status.js'
+import type { MessageSource } from './message-record.js'
+import { ERR_CORRUPT, ERR_STORAGE, OK, type Status } from '../status.js'
 
 /**
  * TopicTable: where the topics of one sector stand, for the writer or the reader. Topics have the
@@ -35,7 +36,7 @@ export class TopicTable {
     this.count = 0
     this.offsets = new Uint16Array(TOPIC_LIMIT)
     this.hashes = new Uint32Array(TOPIC_LIMIT)
-    this.salts = new Uint32Array(region.salt.length * TOPIC_LIMIT)
+    this.salts = region.makeSalts(TOPIC_LIMIT)
     this.topicAt = RECORD_HEADER + 1
     this.topicLength = 0
   }
@@ -62,14 +63,10 @@ export class TopicTable {
   }
 
   /** The number of a topic of the sector at `address`, or 0. A hash alone is not believed. */
-  find(
-    source: Uint8Array,
-    sourceAt: number,
-    length: number,
-    hash: number,
-    address: number,
-    sequence: number,
-  ): number {
+  find(message: MessageSource, hash: number, address: number, sequence: number): number {
+    const source = message.topic
+    const sourceAt = message.topicAt
+    const length = message.topicLength
     for (let number = 1; number <= this.count; number++) {
       if (this.hashes[number - 1] !== hash) continue
       if (this.load(number, address, sequence) < 0 || this.topicLength !== length) continue
@@ -93,26 +90,17 @@ export class TopicTable {
       return OK
     }
     region.forgetTopic()
-    const rest = region.sectorSize - offset
-    const most = rest < scratch.length ? rest : scratch.length
-    const status = region.read(address + offset, scratch, 0, most)
-    if (status < 0) return status
+    let most = region.sectorSize - offset
+    if (most > scratch.length) most = scratch.length
+    if (region.read(address + offset, scratch, 0, most) < 0) return ERR_STORAGE
     const stored = recordLength(scratch, 0)
-    if (recordType(scratch, 0) !== TOPIC || RECORD_HEADER + stored > most) return ERR_CORRUPT
-    const key = recordKey(region.system, scratch, 0, stored)
-    if (key !== region.keyOf(sequence, offset, TOPIC, 0)) return ERR_CORRUPT
-    const saltAt = (number - 1) * SALT_WORDS
-    const length = region.openRecord(
-      scratch,
-      0,
-      sequence,
-      offset,
-      TOPIC,
-      stored,
-      0,
-      this.salts,
-      saltAt,
-    )
+    if (RECORD_HEADER + stored > most) return ERR_CORRUPT
+    if (!region.isRecord(scratch, TOPIC, sequence, offset, 0)) return ERR_CORRUPT
+    let length = stored
+    if (region.seal !== null) {
+      const saltAt = (number - 1) * SALT_WORDS
+      length = region.seal.open(scratch, 0, TOPIC, stored, sequence, offset, 0, this.salts, saltAt)
+    }
     if (length < 1 || scratch[RECORD_HEADER] !== number) return ERR_CORRUPT
     this.topicLength = length - 1
     region.holdTopic(sequence, offset, length - 1)

@@ -9,7 +9,14 @@ import { BUDGETS, measureSizes } from './size.js'
 
 const report = benchTest(measureSizes)
 
-for (const name of ['bytecodeNoStorage', 'bytecodeStorage', 'bytecodeEncryption'] as const) {
+const IN_ROM = [
+  'bytecodeNoStorage',
+  'bytecodeStorage',
+  'bytecodeEncryption',
+  'romSlotsNoStorage',
+  'romSlotsStorage',
+] as const
+for (const name of IN_ROM) {
   test(`${name} is within its budget of ${BUDGETS[name]} bytes`, async (context) => {
     const measured = await report(context)
     if (!measured) return
@@ -20,7 +27,7 @@ for (const name of ['bytecodeNoStorage', 'bytecodeStorage', 'bytecodeEncryption'
   })
 }
 
-for (const name of ['liveSlotBytes', 'liveChunkBytes'] as const) {
+for (const name of ['liveSlotBytes', 'liveChunkBytes', 'storageSlotBytes'] as const) {
   test(`${name}, connected, is within its budget of ${BUDGETS[name]} bytes`, async (context) => {
     const measured = await report(context)
     if (!measured) return
@@ -29,7 +36,7 @@ for (const name of ['liveSlotBytes', 'liveChunkBytes'] as const) {
       context.skip('the compiler makes no 32-bit programs (on Debian: gcc-multilib)')
       return
     }
-    const size = measured.sizes[name]
+    const size = name === 'storageSlotBytes' ? measured[name] : measured.sizes[name]
     // A negative number of chunk bytes would mean that the buffers are not those that are counted.
     assert.ok(size > 0 && size <= BUDGETS[name], `${size} bytes`)
   })

@@ -11,7 +11,8 @@ import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { after, describe, it } from 'node:test'
 import { ManualSystem, NorFlash, PowerCut, Random } from '../../hal/memory/index.js'
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { FlashStore } from '../../src/storage.js'
 import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
 import {
@@ -48,11 +49,11 @@ class Bench {
   readonly flash: NorFlash
   readonly system: ManualSystem
   readonly lanes: LaneSpace[]
-  readonly hooks: StorageHooks | null
+  readonly hooks: SealedHooks | null
   store!: FlashStore
   seconds = 1_700_000_000
 
-  constructor(geometry: Geometry, lanes: LaneSpace[], hooks: StorageHooks | null = null) {
+  constructor(geometry: Geometry, lanes: LaneSpace[], hooks: SealedHooks | null = null) {
     const { eraseSize, writeSize, sectors } = geometry
     this.flash = new NorFlash({ capacity: eraseSize * sectors, eraseSize, writeSize })
     this.system = new ManualSystem(5)
@@ -118,7 +119,7 @@ class Bench {
 function open(
   flash: ReadWriteStorage,
   lanes: LaneSpace[],
-  hooks: StorageHooks | null,
+  hooks: SealedHooks | null,
   system: ManualSystem,
 ): FlashStore {
   const store = new FlashStore(flash, system, hooks ? { hooks } : {})
@@ -339,7 +340,7 @@ function inspect(bytes: Uint8Array, ...words: string[]) {
 
 const PLAIN = { eraseSize: 4096, writeSize: 4, sectors: 16 }
 
-function smallImage(lanes: LaneSpace[], hooks: StorageHooks | null = null): Uint8Array {
+function smallImage(lanes: LaneSpace[], hooks: SealedHooks | null = null): Uint8Array {
   const bench = new Bench(PLAIN, lanes, hooks)
   bench.publish(0, 'plant/7', encoder.encode('21.5'), 1, true)
   bench.publish(0, 'plant/7', encoder.encode('22.5'), 2 | 4, false)

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { chacha20poly1305Hooks } from '../../hal/encryption.js'
 import { ERR_HOOK, type ClientOptions } from '../../src/index.js'
+import { sealed } from '../../src/store/seal.js'
 import { FlashStore, type FlashStoreOptions } from '../../src/storage.js'
 import { Desk, words } from './desk.js'
 
@@ -264,7 +265,12 @@ for (const protocol of [4, 5]) {
 
     it('a hook that fails leaves no byte written, and publish failed', () => {
       const flash = board()
-      const hooks = { growth: 0, keyId: 1, knowsKey: () => true, fails: false } as any
+      const hooks = sealed({
+        growth: 0,
+        keyId: 1,
+        knowsKey: () => true,
+        fails: false,
+      } as any) as any
       hooks.before_write = (_: Uint8Array, __: number, length: number) =>
         hooks.fails ? -1 : length
       hooks.after_read = (_: Uint8Array, __: number, length: number) => length

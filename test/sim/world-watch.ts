@@ -129,11 +129,8 @@ export class Watch {
   }
 
   beforePublish(message: OutMessage): void {
-    const log = this.store!.lanes[message.lane.index]!.flash as unknown as {
-      writer: { erasedAhead: number }
-    }
     this.erases = this.eraseCount
-    this.erasedAhead = log.writer.erasedAhead
+    this.erasedAhead = this.store!.lanes[message.lane.index]!.flash.erasedAhead
     this.droppedNow = 0
   }
 

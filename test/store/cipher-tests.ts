@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Keys } from '../../hal/key-ring.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ERR_KEY, OK } from '../../src/status.js'
 import { COMPLETE } from '../../src/store/exchange-window.js'
 import type { FlashStore } from '../../src/store/flash-store.js'
@@ -35,7 +35,7 @@ export function assertWhole(store: FlashStore, first: number, next: number): voi
 }
 
 /** A store in daily life under one cipher; `make` makes its hooks. */
-export function testCipher(name: string, make: (keys: Uint8Array | Keys) => StorageHooks): void {
+export function testCipher(name: string, make: (keys: Uint8Array | Keys) => SealedHooks): void {
   test(`${name}: every restart finds everything, and nothing stands in the clear`, () => {
     const flash = flashOf(null)
     let store = mounted(flash, make(KEY))

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { chacha20poly1305Hooks } from '../../hal/encryption.js'
 import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { OK } from '../../src/status.js'
 import { COMPLETE, RELEASED, isBefore, numberAfter } from '../../src/store/exchange-window.js'
 import { FlashStore } from '../../src/store/flash-store.js'
+import { MessageSource } from '../../src/store/message-record.js'
 
 export const CLIENT = 'sensor-17'
 export const BROKERS = 'mqtts://broker.example'
@@ -15,7 +16,7 @@ export const KEY = Uint8Array.from({ length: 32 }, (_, i) => i * 7 + 1)
 /** Stands in each body and in no ciphertext. */
 export const CANARY = 'CANARY-in-plain-text'
 
-export function makeHooks(): StorageHooks {
+export function makeHooks(): SealedHooks {
   return chacha20poly1305Hooks(KEY)
 }
 
@@ -32,11 +33,11 @@ export function flashOf(image: Uint8Array | null): NorFlash {
 }
 
 let seed = 1
-export function makeStore(flash: NorFlash, hooks: StorageHooks | null = makeHooks()): FlashStore {
+export function makeStore(flash: NorFlash, hooks: SealedHooks | null = makeHooks()): FlashStore {
   return new FlashStore(flash, new ManualSystem(++seed * 7919), hooks === null ? {} : { hooks })
 }
 
-export function mounted(flash: NorFlash, hooks: StorageHooks | null = makeHooks()): FlashStore {
+export function mounted(flash: NorFlash, hooks: SealedHooks | null = makeHooks()): FlashStore {
   const store = makeStore(flash, hooks)
   assert.equal(store.mount(CLIENT, BROKERS), OK)
   return store
@@ -51,7 +52,7 @@ export function append(store: FlashStore): number {
   const { log } = store
   assert.equal(log.reserve(60), OK)
   const topic = new TextEncoder().encode(`topic/${CANARY}/${log.nextNumber % 3}`)
-  const topicNumber = log.topicNumber(topic, 0, topic.length, 0, 0)
+  const topicNumber = log.topicNumber(new MessageSource(topic, new Uint8Array(0)))
   assert.ok(topicNumber >= 0)
   log.timeDelta(1_700_000_000 + log.nextNumber)
   const text = new TextEncoder().encode(bodyOf(log.nextNumber))
@@ -125,7 +126,7 @@ export interface Found {
   readonly nextNumber: number
 }
 
-export function find(image: Uint8Array, hooks: StorageHooks | null = makeHooks()): Found {
+export function find(image: Uint8Array, hooks: SealedHooks | null = makeHooks()): Found {
   const store = makeStore(flashOf(image), hooks)
   const status = store.mount(CLIENT, BROKERS)
   const delivered = new Map<number, string>()

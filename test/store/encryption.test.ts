@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chacha20poly1305Hooks } from '../../hal/encryption.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import { MessageSource } from '../../src/store/message-record.js'
+import { sealed } from '../../src/store/seal.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ERR_HOOK, OK } from '../../src/status.js'
 import type { FlashStore } from '../../src/store/flash-store.js'
 import { assertWhole, testCipher } from './cipher-tests.js'
@@ -20,14 +22,14 @@ test('a hook that fails at any call leaves no plain byte, and all goes on after 
     const flash = flashOf(null)
     const hooks = chacha20poly1305Hooks(KEY)
     let calls = 0
-    const fragile: StorageHooks = {
+    const fragile = sealed({
       growth: hooks.growth,
       keyId: hooks.keyId,
       knowsKey: (keyId) => hooks.knowsKey(keyId),
       before_write: (buffer, at, length, position) =>
         ++calls === failing ? ERR_HOOK : hooks.before_write(buffer, at, length, position),
       after_read: (buffer, at, length, position) => hooks.after_read(buffer, at, length, position),
-    }
+    })
     const store = makeStore(flash, fragile)
     if (store.mount(CLIENT, BROKERS) !== OK) assert.equal(store.mount(CLIENT, BROKERS), OK)
     let accepted = 0
@@ -57,7 +59,7 @@ function appendOrFail(store: FlashStore): number {
   const status = log.reserve(60)
   if (status < 0) return status
   const topic = new TextEncoder().encode(`topic/${CANARY}/${log.nextNumber % 3}`)
-  const topicNumber = log.topicNumber(topic, 0, topic.length, 0, 0)
+  const topicNumber = log.topicNumber(new MessageSource(topic, new Uint8Array(0)))
   if (topicNumber < 0) return topicNumber
   const delta = log.timeDelta(1_700_000_000 + log.nextNumber)
   if (delta < 0) return delta
@@ -66,9 +68,13 @@ function appendOrFail(store: FlashStore): number {
   return log.append(text.length)
 }
 
-test('hooks without a key number are refused by name', () => {
-  const hooks = { ...chacha20poly1305Hooks(KEY), keyId: 0 } as unknown as StorageHooks
+test('hooks without a key number are refused by name, and so are those not made fit', () => {
+  const made = chacha20poly1305Hooks(KEY)
+  const hooks = { ...made, keyId: 0 } as unknown as SealedHooks
   assert.throws(() => makeStore(flashOf(null), hooks), /hooks.keyId is 0, not 1 to 255/)
+  const { growth, keyId } = made
+  const plain = { growth, keyId } as unknown as SealedHooks
+  assert.throws(() => makeStore(flashOf(null), plain), /"hooks".*sealed\(hooks\)/)
 })
 
 test('no nonce repeats over thousands of power cuts, and the salt is what does it', (t) => {

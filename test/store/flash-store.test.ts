@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Decoder } from 'cbor-x'
 import { ManualSystem, NorFlash, PowerCut, type Tear } from '../../hal/memory/index.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import { sealed } from '../../src/store/seal.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import {
   ERR_BUSY,
   ERR_FOREIGN,
@@ -27,12 +28,12 @@ function makeFlash(writeSize = 4, eraseSize = 1024): NorFlash {
 }
 
 let bootCount = 0
-function makeStore(flash: NorFlash, hooks?: StorageHooks): FlashStore {
+function makeStore(flash: NorFlash, hooks?: SealedHooks): FlashStore {
   const options = hooks ? { hooks } : {}
   return new FlashStore(flash, new ManualSystem(++bootCount), options)
 }
 
-function mounted(flash: NorFlash, hooks?: StorageHooks): FlashStore {
+function mounted(flash: NorFlash, hooks?: SealedHooks): FlashStore {
   const store = makeStore(flash, hooks)
   assert.equal(store.mount(CLIENT, BROKERS), OK)
   return store
@@ -263,13 +264,13 @@ test('another key is refused as such, and a failing hook writes nothing', () => 
   const store = mounted(flash, hooks)
   append(store, 9)
   const image = Buffer.from(flash.bytes)
-  const refusing: StorageHooks = {
+  const refusing = sealed({
     growth: 4,
     keyId: 1,
     knowsKey: () => true,
     before_write: () => ERR_HOOK,
     after_read: () => ERR_HOOK,
-  }
+  })
   assert.equal(makeStore(flash, refusing).mount(CLIENT, BROKERS), ERR_HOOK)
   hooks.fails = true
   assert.equal(store.state.save(), ERR_HOOK)

@@ -11,6 +11,7 @@ import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
 import { OK } from '../../src/status.js'
 import { CONTEXT, RECORD_HEADER } from '../../src/store/flash-record.js'
 import { Attacker } from './attacker.js'
+import { MessageSource } from '../../src/store/message-record.js'
 import { Rig, type RigOptions } from './log-rig.js'
 import { XorHooks } from './xor-hooks.js'
 
@@ -79,7 +80,7 @@ function flipAll(options: RigOptions): void {
       if (bit % 8 === 0) {
         const topic = new TextEncoder().encode('flip/new')
         if (rig.log.reserve(30) === OK) {
-          const number = rig.log.topicNumber(topic, 0, topic.length, 0, 0)
+          const number = rig.log.topicNumber(new MessageSource(topic, new Uint8Array(0)))
           assert.ok(number >= 0)
           rig.log.buffer.fill(7, bodyAt, bodyAt + 20)
           assert.ok(rig.log.append(20) > 0)

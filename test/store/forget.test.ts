@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
-import type { StorageHooks } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ERR_BUSY, ERR_FOREIGN, ERR_IDENTITY, OK } from '../../src/status.js'
 import { FlashStore } from '../../src/storage.js'
 import type { LaneSpace } from '../../src/store/storage-face.js'
@@ -21,7 +21,7 @@ function makeFlash(): NorFlash {
 }
 
 /** A flash with messages of the client "desk". `saves`: states in the session store. */
-function filled(saves: number, hooks?: StorageHooks): NorFlash {
+function filled(saves: number, hooks?: SealedHooks): NorFlash {
   const flash = makeFlash()
   const system = new ManualSystem(3)
   const storage = new FlashStore(flash, system, hooks ? { hooks } : {})
@@ -38,7 +38,7 @@ function textOf(flash: NorFlash): string {
 }
 
 /** Mounts it as another client: OK where it was given up, ERR_IDENTITY where it was not. */
-function mountAsOther(flash: NorFlash, hooks?: StorageHooks): number {
+function mountAsOther(flash: NorFlash, hooks?: SealedHooks): number {
   const storage = new FlashStore(flash, new ManualSystem(8), hooks ? { hooks } : {})
   const status = storage.mount('other', URL, ONE)
   if (status !== OK) return status

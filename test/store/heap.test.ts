@@ -14,6 +14,7 @@ import { Crc32 } from '../../hal/memory/crc32.js'
 import { OK } from '../../src/status.js'
 import { COMPLETE, ExchangeWindow } from '../../src/store/exchange-window.js'
 import { FlashLog } from '../../src/store/flash-log.js'
+import { MessageSource } from '../../src/store/message-record.js'
 
 // When V8 optimizes must not depend on how busy the machine is.
 setFlagsFromString('--no-concurrent-recompilation')
@@ -79,7 +80,7 @@ class Device {
   readonly flash = new PlainFlash()
   readonly window = new ExchangeWindow()
   readonly log: FlashLog
-  private readonly topic = new Uint8Array(20).fill(0x61)
+  private readonly message = new MessageSource(new Uint8Array(20).fill(0x61), new Uint8Array(0))
   private seconds = 1_800_000_000
 
   constructor() {
@@ -89,10 +90,10 @@ class Device {
   }
 
   append(): void {
-    const { log, topic } = this
+    const { log } = this
     this.seconds += 7
     log.reserve(BODY)
-    log.topicNumber(topic, 0, topic.length, 0, 0)
+    log.topicNumber(this.message)
     log.timeDelta(this.seconds)
     if (log.append(BODY) < 0) throw new Error('not appended')
   }

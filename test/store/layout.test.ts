@@ -5,6 +5,7 @@ import { crc32 } from './crc32-oracle.js'
 import { ManualSystem, NorFlash } from '../../hal/memory/index.js'
 import { COMPLETE, ExchangeWindow, RELEASED } from '../../src/store/exchange-window.js'
 import { FlashLog } from '../../src/store/flash-log.js'
+import { MessageSource } from '../../src/store/message-record.js'
 import {
   HEADER_BLANK,
   HEADER_DAMAGED,
@@ -64,7 +65,7 @@ test('TOPIC, CONTEXT, MESSAGE and MARK stand one behind the other as section 4 h
   const { log, flash, window } = makeLog(4)
   assert.equal(log.reserve(40), 0)
   const topic = Buffer.from('a/b')
-  assert.equal(log.topicNumber(topic, 0, 3, 0, 0), 1)
+  assert.equal(log.topicNumber(new MessageSource(topic, new Uint8Array(0))), 1)
   assert.equal(log.timeDelta(1700000000), 0)
   assert.equal(log.timeDelta(1700000009), 9)
   log.buffer.set([0x51, 0x52], log.bodyAt)

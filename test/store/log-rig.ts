@@ -3,7 +3,8 @@
  * survives power cuts: `boot` makes all objects of the log anew, as a device would.
  */
 import assert from 'node:assert/strict'
-import type { ReadWriteStorage, StorageHooks } from '../../hal/storage.js'
+import type { ReadWriteStorage } from '../../hal/storage.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import {
   COMPLETE,
@@ -14,6 +15,7 @@ import {
   isBefore,
   numberAfter,
 } from '../../src/store/exchange-window.js'
+import { MessageSource } from '../../src/store/message-record.js'
 import { FlashLog } from '../../src/store/flash-log.js'
 import { ERR_FULL, OK, statusText } from '../../src/status.js'
 
@@ -23,7 +25,7 @@ export interface RigOptions {
   readonly eraseSize?: number
   readonly writeSize?: number
   readonly sectors?: number
-  readonly hooks?: StorageHooks | null
+  readonly hooks?: SealedHooks | null
   readonly firstNumber?: number
   readonly firstSequence?: number
   readonly bufferSize?: number
@@ -140,7 +142,8 @@ export class Rig {
       const status = log.reserve(most)
       if (status < 0) return status
       const sector = log.writeSector
-      const number = topic === '' ? 0 : log.topicNumber(topicBytes, 0, topicBytes.length, 0, 0)
+      const number =
+        topic === '' ? 0 : log.topicNumber(new MessageSource(topicBytes, new Uint8Array(0)))
       if (number < 0) return number
       let delta = 0
       if (isTimed) {

@@ -4,7 +4,9 @@
  */
 import { ManualSystem, NorFlash, PowerCut, Random, type Tear } from '../../hal/memory/index.js'
 import { NONCE_SIZE, writeNonce } from '../../hal/key-ring.js'
-import type { RecordPosition, StorageHooks } from '../../hal/storage.js'
+import type { RecordPosition } from '../../hal/storage.js'
+import { sealed } from '../../src/store/seal.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 import { OK } from '../../src/status.js'
 import { COMPLETE } from '../../src/store/exchange-window.js'
 import { FlashStore } from '../../src/store/flash-store.js'
@@ -30,7 +32,7 @@ export interface NonceSum {
 }
 
 /** Notes each nonce, and what it was used for. Encrypts by nothing but a tag of four bytes. */
-class NonceLog implements StorageHooks {
+class NonceLog implements SealedHooks {
   readonly growth = 4
   readonly keyId = 1
   readonly sum: NonceSum
@@ -39,8 +41,11 @@ class NonceLog implements StorageHooks {
   private readonly nonce = new Uint8Array(NONCE_SIZE)
   private readonly text = Buffer.from(this.nonce.buffer)
 
+  makeSeal!: SealedHooks['makeSeal']
+
   constructor(sum: NonceSum) {
     this.sum = sum
+    sealed(this)
   }
 
   knowsKey(keyId: number): boolean {

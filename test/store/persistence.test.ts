@@ -14,6 +14,7 @@ import {
 } from '../../src/status.js'
 import { FlashStore } from '../../src/storage.js'
 import { Persistence, type PersistenceOptions } from '../../src/store/persistence.js'
+import { sealed } from '../../src/store/seal.js'
 import { seededTest } from './seed.js'
 import { XorHooks } from './xor-hooks.js'
 
@@ -157,13 +158,13 @@ describe('persistence', () => {
     const bytes = new Uint8Array(flash.capacity)
     flash.read(0, bytes, 0, bytes.length)
     assert.ok(!Buffer.from(bytes).includes('hidden'))
-    const wrong = {
+    const wrong = sealed({
       growth: 4,
       keyId: 1,
       knowsKey: () => true,
       before_write: () => -1,
       after_read: () => -1,
-    }
+    })
     const store = new Persistence(flash, new ManualSystem(1), { hooks: wrong })
     assert.equal(store.open('dev', URL), ERR_HOOK)
   })

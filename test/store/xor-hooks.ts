@@ -1,14 +1,21 @@
-import type { RecordPosition, StorageHooks } from '../../hal/storage.js'
+import type { RecordPosition } from '../../hal/storage.js'
 import { ERR_HOOK } from '../../src/status.js'
+import { sealed } from '../../src/store/seal.js'
+import type { SealedHooks } from '../../src/store/sealing.js'
 
 /** Hooks fast enough for many cuts: a key stream by position, and a four-byte sum behind it. */
-export class XorHooks implements StorageHooks {
+export class XorHooks implements SealedHooks {
   readonly growth = 4
   readonly keyId = 1
   /** Every position `before_write` has seen: none may come twice. */
   readonly seen = new Set<string>()
   repeated = 0
   fails = false
+  makeSeal!: SealedHooks['makeSeal']
+
+  constructor() {
+    sealed(this)
+  }
 
   knowsKey(keyId: number): boolean {
     return keyId === 1

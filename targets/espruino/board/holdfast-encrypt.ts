@@ -5,7 +5,7 @@
  *   hooks = require('holdfast-encrypt').hooks(key)
  *   client = require('holdfast').create({ hooks: hooks, areas: …, … })
  */
-import { encryptThenMacHooks } from '../../../hal/encrypt-then-mac.js'
+import { encryptThenMac } from '../../../hal/encrypt-then-mac.js'
 import type { Keys } from '../../../hal/key-ring.js'
 import type { StorageHooks } from '../../../hal/storage.js'
 
@@ -17,7 +17,7 @@ export type { Keys } from '../../../hal/key-ring.js'
 /** Hooks for a key of 32 bytes, or for several as in `holdfast/encrypt-then-mac`. */
 export function hooks(key: Uint8Array | Keys): StorageHooks {
   const crypto = require('crypto')
-  return encryptThenMacHooks(key, {
+  return encryptThenMac(key, {
     aesCtr: (recordKey, data) => crypto.AES.encrypt(data, recordKey, { mode: 'CTR' }),
     sha256: (data) => crypto.SHA256(data),
   })

@@ -7,6 +7,7 @@ import type { FlashArea } from '../../../hal/espruino/index.js'
 import { fail } from '../../../src/checks.js'
 import type { ReadWriteStorage, StorageHooks } from '../../../src/index.js'
 import { FlashStore } from '../../../src/storage.js'
+import { sealed } from '../../../src/store/seal.js'
 import { clientOptions, EspruinoClient, type EspruinoOptions } from './client.js'
 
 export {
@@ -39,7 +40,11 @@ export function create(options: CreateOptions): EspruinoClient {
     flash = new EspruinoFlash(require('Flash'), options.areas, options)
   }
   if (flash !== undefined) {
-    made.storage = new FlashStore(flash, made.system, hooks === undefined ? {} : { hooks })
+    made.storage = new FlashStore(
+      flash,
+      made.system,
+      hooks === undefined ? {} : { hooks: sealed(hooks) },
+    )
   } else if (hooks !== undefined) fail('hooks', '(hooks)', 'given with areas or flash')
   return new EspruinoClient(made)
 }
