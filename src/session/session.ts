@@ -287,31 +287,39 @@ export class Session {
     const failure = connection.failure
     const isProtocol = failure <= -REASON_UNSPECIFIED_ERROR && failure >= -255
     if (failure === RESTART || (this.settings.version === V5 && isProtocol)) {
-      const buffer = connection.sendBuffer
-      const reason = failure === RESTART ? REASON_SUCCESS : -failure
       // Without room the broker is left without a reason: a packet may be half sent, and nothing
       // but its rest may follow.
-      if (buffer.hasRoom(DISCONNECT_ROOM)) {
-        const version = this.settings.version
-        buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, version))
-      }
+      this.sayDisconnect(failure === RESTART ? REASON_SUCCESS : -failure)
       this.flush()
     }
     return this.lost(failure)
   }
 
-  /** The connection is gone: says so and waits for the next attempt. */
-  private lost(status: Status): number {
+  /** False when the send buffer has no room for DISCONNECT. */
+  private sayDisconnect(reason: number): boolean {
+    const buffer = this.connection.sendBuffer
+    if (!buffer.hasRoom(DISCONNECT_ROOM)) return false
+    const version = this.settings.version
+    buffer.added(writeDisconnect(buffer.bytes, buffer.end, reason, null, version))
+    return true
+  }
+
+  /** There is no connection any more. */
+  private hangUp(phase: number): void {
     const connection = this.connection
-    const transport = this.settings.transport
-    const reason = transport.reason
-    transport.close()
+    this.settings.transport.close()
     connection.sendBuffer.clear()
     connection.isConnected = false
+    this.enter(phase)
     connection.setOnline(false)
+  }
+
+  /** The connection is gone: says so and waits for the next attempt. */
+  private lost(status: Status): number {
+    const reason = this.settings.transport.reason
     const pauseMs = status === RESTART ? 0 : this.pause()
-    this.enter(WAITING)
-    this.retryAt = connection.now + pauseMs
+    this.hangUp(WAITING)
+    this.retryAt = this.connection.now + pauseMs
     if (status !== RESTART) this.announceLost(status, reason, pauseMs)
     return pauseMs
   }
@@ -345,13 +353,7 @@ export class Session {
   /** Ends the connection at once, without DISCONNECT: the time is over. */
   halt(): void {
     this.isStopping = true
-    if (this.phase === STOPPED) return
-    const connection = this.connection
-    this.settings.transport.close()
-    connection.sendBuffer.clear()
-    connection.isConnected = false
-    this.enter(STOPPED)
-    connection.setOnline(false)
+    if (this.phase !== STOPPED) this.hangUp(STOPPED)
   }
 
   private leave(): void {
@@ -363,30 +365,23 @@ export class Session {
       this.enter(LEAVING)
       return
     }
-    this.settings.transport.close()
-    this.enter(STOPPED)
+    this.hangUp(STOPPED)
     this.connection.flushQueues()
   }
 
   private awaitLeft(): number {
     const connection = this.connection
-    const transport = this.settings.transport
-    const buffer = connection.sendBuffer
     this.outbound.finishPacket()
     let status = this.flush()
     // Behind what is on its way: a packet may be half sent.
-    if (status === OK && this.isDisconnectDue && buffer.hasRoom(DISCONNECT_ROOM)) {
-      const version = this.settings.version
-      buffer.added(writeDisconnect(buffer.bytes, buffer.end, REASON_SUCCESS, null, version))
+    if (status === OK && this.isDisconnectDue && this.sayDisconnect(REASON_SUCCESS)) {
       this.isDisconnectDue = false
       status = this.flush()
     }
     const leftMs = this.phaseAt + LEAVING_MS - connection.now
-    const isLeft = buffer.isEmpty && !this.isDisconnectDue
+    const isLeft = connection.sendBuffer.isEmpty && !this.isDisconnectDue
     if (status === OK && !isLeft && leftMs > 0) return leftMs
-    transport.close()
-    buffer.clear()
-    this.enter(STOPPED)
+    this.hangUp(STOPPED)
     this.connection.flushQueues()
     if (this.events.has(CLIENT_DISCONNECTED)) this.events.emit(CLIENT_DISCONNECTED)
     return Infinity
