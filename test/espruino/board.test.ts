@@ -40,6 +40,7 @@ if (hasInterpreter('a board’s life on Espruino') && hasMosquitto('a board’s 
       const files = { '.boot0': binary, 'holdfast.json': JSON.stringify(settings) }
       await board.install(files)
     })
+    afterEach(() => board.cut()) // also where a test failed: a second one would be orphaned
     after(async () => {
       await board.remove()
       await scene.close()
