@@ -24,12 +24,6 @@ export const STREAM_FAULTS: Fault[] = [
     return right(...given.slice(0, 4), false)
   }),
   fault(
-    'making room loses the place in the payload being sent',
-    FlashFragments,
-    'resume',
-    () => {},
-  ),
-  fault(
     'a payload that waits for room goes on one byte late',
     PayloadPump,
     'pump',

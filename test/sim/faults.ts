@@ -88,7 +88,9 @@ export const FAULTS: Fault[] = [
     return isWhole
   }),
   fault('a lost session goes unnoticed', Handshake, 'begin', () => {}),
-  fault('filters are not asked for again', Subscriptions, 'connected', (_, right) => right(true)),
+  fault('filters are not asked for again', Subscriptions, 'connected', (_, right) =>
+    right(true, true),
+  ),
   fault('the queue is not read again after a reconnect', OutgoingQueue, 'rewind', () => {}),
   fault('an answer ends the next exchange', InFlight, 'numberOf', (self, right, given) => {
     const number = right(...given)
