@@ -4,6 +4,7 @@
  * It replaces two methods of the client; a reboot may ask about 209 numbers at once, so 256 it is.
  */
 import { InFlight } from '../../src/session/in-flight.js'
+import { ResendOrder } from '../../src/session/resend-order.js'
 import { fault } from './fault.js'
 
 export const FEW = 256
@@ -28,11 +29,17 @@ export function withFewIdentifiers<T>(action: () => T): T {
       ? 0
       : right(firstIdOf(self) + ((self.window.base + offset) & 4095))
   }).plant()
+  // Its list is shorter than 4,096: an identifier is gone from it before it is used again.
+  const order = fault('few', ResendOrder, 'firstSent', (self, right, given) => {
+    self.compact()
+    right(...given)
+  }).plant()
   count = FEW
   try {
     return action()
   } finally {
     count = 4096
+    order()
     back()
     number()
   }

@@ -108,10 +108,11 @@ export class WorldPublisher {
 
   private begin(qos: number, size: number): { message: OutMessage; options: PublishOptions } {
     const { chance } = this
-    const { expiringOneIn } = this.host.config
+    const { expiringOneIn, wallAfterMs } = this.host.config
     const expirySeconds =
       qos > 0 && expiringOneIn > 0 && chance.oneIn(expiringOneIn) ? chance.between(2, 60) : 0
     const message = this.host.ledger.begin(qos, chance.oneIn(20), size, expirySeconds)
+    message.isAgeKnown = wallAfterMs <= 0 || this.host.hasWall
     const options: PublishOptions = { qos, retain: message.retain }
     if (expirySeconds > 0) options.properties = { messageExpiryInterval: expirySeconds }
     return { message, options }
@@ -127,9 +128,8 @@ export class WorldPublisher {
   }
 
   private settle(message: OutMessage, ticket: number): void {
-    const { ledger, monitor, config, hasWall } = this.host
+    const { ledger, monitor } = this.host
     message.isKept = this.isKeptNow
-    message.isAgeKnown = config.wallAfterMs <= 0 || hasWall
     if (ticket < 0) message.fate = 'refused'
     else ledger.accepted(message, ticket, monitor.boot, this.clock.now)
   }
