@@ -31,6 +31,9 @@ export const PLAIN: Switches = { protocol: 0, words: true }
 /** Names a script may not give to a variable: Espruino's lexer takes them for its own. */
 const RESERVED = new Set(['of', 'static', 'debugger', 'E'])
 
+/** esbuild drops it, and knows E for a global then: no variable gets the name by chance. */
+const NO_E = '\nif (false) E\n'
+
 export class EspruinoError extends Error {}
 
 export interface BundleOptions extends Switches {
@@ -74,10 +77,11 @@ export async function bundle(options: BundleOptions): Promise<string> {
         return { errors: [{ text: `Espruino has no "${name}"` }] }
       })
       build.onLoad({ filter: /\.ts$/ }, ({ path: file }) => ({
-        contents: (texts.get(file) ?? edit(file, fs.readFileSync(file, 'utf8'))).replace(
-          /\brequire\('/g,
-          REQUIRE + "('",
-        ),
+        contents:
+          (texts.get(file) ?? edit(file, fs.readFileSync(file, 'utf8'))).replace(
+            /\brequire\('/g,
+            REQUIRE + "('",
+          ) + NO_E,
         loader: 'ts',
       }))
     },
