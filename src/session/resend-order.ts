@@ -29,12 +29,28 @@ export class ResendOrder {
   connected(): void {
     this.passed = 0
     this.compact()
+    if (this.count === 0) this.addKnown()
   }
 
   firstSent(packetId: number): void {
     if (this.count === this.packetIds.length) this.compact()
+    // One of before a reboot may be sent while others of the list still wait for their turn.
+    if (this.passed === this.count) this.passed++
     this.packetIds[this.count++] = packetId
-    this.passed = this.count
+  }
+
+  /** What flash says was sent, lane by lane: after a reboot the list begins with it. */
+  private addKnown(): void {
+    const lanes = this.connection.lanesByPriority
+    for (let index = 0; index < lanes.length; index++) {
+      const lane = lanes[index]!
+      const window = lane.queue.window
+      for (let offset = 0; offset < WINDOW_SPAN; offset++) {
+        const number = (window.base + offset) >>> 0
+        if (window.state(number) !== SENT) continue
+        this.packetIds[this.count++] = lane.packetIdOf(number)
+      }
+    }
   }
 
   /** The lane whose turn it is; null: nothing comes again. */
@@ -51,11 +67,15 @@ export class ResendOrder {
 
   private compact(): void {
     const count = this.count
+    const passed = this.passed
     this.count = 0
+    this.passed = 0
     for (let index = 0; index < count; index++) {
+      if (index === passed) this.passed = this.count
       const packetId = this.packetIds[index]!
       if (this.connection.laneOf(packetId).numberOf(packetId) === 0) continue
       this.packetIds[this.count++] = packetId
     }
+    if (passed === count) this.passed = this.count
   }
 }

@@ -31,7 +31,7 @@ export const PLAIN: Switches = { protocol: 0, words: true }
 /** Names a script may not give to a variable: Espruino's lexer takes them for its own. */
 const RESERVED = new Set(['of', 'static', 'debugger', 'E'])
 
-/** Dropped by esbuild, which then knows E for a global and gives the name to no variable. */
+/** esbuild drops it, and knows E for a global then: no variable gets the name by chance. */
 const NO_E = '\nif (false) E\n'
 
 export class EspruinoError extends Error {}

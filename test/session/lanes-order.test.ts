@@ -182,5 +182,25 @@ for (const protocol of [4, 5]) {
       desk.reconnect(resumed)
       assert.deepEqual(brief(desk.sent()), ['1 dup', '3 dup', '0 dup', '2 dup'])
     })
+
+    it('after a reboot what flash says was sent comes before what is new, also later on', () => {
+      const flash = new NorFlash({ capacity: 64 * 1024, eraseSize: 1024, writeSize: 4 })
+      // Under `discard` flash says which messages were sent.
+      const options = { protocol, lanes: [high, low], sessionLost: 'discard' as const }
+      const first = boot(flash, options)
+      first.connect()
+      sendOneByOne(first, [
+        ['low', 1],
+        ['high', 1],
+      ])
+      first.after(2000)
+      const desk = boot(flash, options)
+      publish(desk, 'high', 'new')
+      desk.connect(resumed)
+      const order = ['1 dup', '0 dup']
+      assert.deepEqual(brief(desk.sent()).slice(0, 2), order)
+      desk.reconnect(resumed)
+      assert.deepEqual(brief(desk.sent()), [...order, 'new dup'])
+    })
   })
 }

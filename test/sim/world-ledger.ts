@@ -114,6 +114,7 @@ export class Ledger {
     if (!message) violate(`ticket ${ticket} is sent, it was never given`)
     if (message.settledBoot === boot) violate(`message ${message.seq} is sent, it was settled`)
     message.sentCount = message.sentBoot === boot ? message.sentCount + 1 : 1
+    message.sendings++
     message.sentBoot = boot
     message.sentOn = connection
     const ageMs = now - message.acceptedAt

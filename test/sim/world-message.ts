@@ -28,6 +28,8 @@ export class OutMessage {
   /** message.sent in `sentBoot`, so often. */
   sentBoot = -1
   sentCount = 0
+  /** message.sent so often, in all boots, and in which session last. */
+  sendings = 0
   sentSession = 0
   /** The client's session in which a whole PUBLISH was written last; 0: none. */
   writtenIn = 0

@@ -94,8 +94,8 @@ export class Watch {
   /** `sent` is about to leave: no message of a lane with a higher priority waits that could. */
   checkPriority(sent: OutMessage, connection: number): void {
     const { lanes } = this.ledger
-    // What comes again in one boot and session does so before anything new.
-    const comesAgain = sent.sentCount > 1 && sent.sentSession === this.sessions
+    // What comes again in one session does so before anything new.
+    const comesAgain = sent.sendings > 1 && sent.sentSession === this.sessions
     sent.sentSession = this.sessions
     if (lanes.length < 2 || comesAgain) return
     for (const lane of lanes) {
