@@ -47,14 +47,17 @@ export async function measureOurs(job: Job): Promise<Measured> {
   let acked = (): void => {}
   client.on('message.acked', () => acked())
 
-  /** QoS 0: until the connection took all, then a QoS 1 message behind them. */
+  /**
+   * QoS 0: until the connection took all, then a QoS 1 message behind them. What is refused because
+   * the connection is full is tried again a millisecond later.
+   */
   const sendQos0 = (count: number, returned: () => void): Promise<void> =>
     new Promise((resolve) => {
       let left = count
       acked = resolve
       const turn = (): void => {
         while (left > 0 && publisher.publish(payload, 0, PAYLOAD_SIZE) >= 0) left--
-        if (left > 0 || last.publish(payload, 0, PAYLOAD_SIZE) < 0) setImmediate(turn)
+        if (left > 0 || last.publish(payload, 0, PAYLOAD_SIZE) < 0) setTimeout(turn, 1)
         else returned()
       }
       turn()
