@@ -28,7 +28,7 @@ export class Drops implements QueueListener {
       this.connection.state.owed.add(lane.packetIdOf(number))
       // Its PUBLISH left on an earlier connection: no PUBREC will come that PUBREL could answer.
       if (state !== RELEASED && !lane.wasSentHere(number)) {
-        this.connection.exchanges.pubrelDue(lane.packetIdOf(number))
+        this.connection.exchanges.pubrelOwed(lane.packetIdOf(number))
       }
     }
     if (status === ERR_REFUSED) lane.ended(number, state)

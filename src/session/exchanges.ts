@@ -49,6 +49,11 @@ export class Exchanges {
     this.due.add(packetId)
   }
 
+  /** The same for a message that is gone: no second PUBREL while one is on its way [MQTT-4.4.0-1]. */
+  pubrelOwed(packetId: number): void {
+    if (this.due.indexOf(packetId) < 0) this.due.add(packetId)
+  }
+
   /** The identifier whose PUBREL is due first, or 0. */
   firstDue(): number {
     return this.sentCount < this.due.count ? this.due.packetIds[this.sentCount]! : 0

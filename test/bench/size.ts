@@ -44,7 +44,7 @@ export const BUDGETS = {
   bytecodeStorage: 115 * 1024,
   bytecodeEncryption: 133 * 1024,
   romSlotsNoStorage: 59 * 1024,
-  romSlotsStorage: 86 * 1024,
+  romSlotsStorage: 87 * 1024,
   liveSlotBytes: 8 * 1024,
   liveChunkBytes: 4 * 1024,
   storageSlotBytes: 14 * 1024,
