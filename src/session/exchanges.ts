@@ -49,7 +49,7 @@ export class Exchanges {
     this.due.add(packetId)
   }
 
-  /** The same for a message that is gone: no second PUBREL while one is on its way [MQTT-4.4.0-1]. */
+  /** The same for a message that is gone: not while one is on its way [MQTT-4.4.0-1]. */
   pubrelOwed(packetId: number): void {
     if (this.due.indexOf(packetId) < 0) this.due.add(packetId)
   }
