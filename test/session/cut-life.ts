@@ -67,6 +67,22 @@ export abstract class CutLife {
     assert.fail('the exchange does not come to rest')
   }
 
+  /**
+   * Every message that was kept was delivered, of QoS 2 once. Returns how often each of the other
+   * texts was.
+   */
+  protected checkKept(kept: { text: string; qos: number }[]): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const { text } of this.broker.delivered) counts.set(text, (counts.get(text) ?? 0) + 1)
+    for (const { text, qos } of kept) {
+      const count = counts.get(text) ?? 0
+      assert.ok(count >= 1, `${text} was kept and is lost`)
+      if (qos === 2) assert.equal(count, 1, `${text} (QoS 2) arrived ${count} times`)
+      counts.delete(text)
+    }
+    return counts
+  }
+
   /** These texts, `m` and a number, came for the first time in the order of their numbers. */
   protected checkOrder(texts: string[], what: string): void {
     const firsts = [...new Set(texts)].map((text) => Number(text.slice(1)))

@@ -35,8 +35,6 @@ export function test(name: string, ...rest: (Options | Body)[]): void {
   cases.push({ name: prefix + name, body: isLeftOut ? null : body })
 }
 
-test.skip = (name: string): void => test(name, { skip: true })
-
 export const it = test
 
 export function describe(name: string, body: () => void): void {
