@@ -2,18 +2,20 @@
  * ClientOptions of the options of clause 25. A mistake throws an Error that names the option as
  * the standard has it; what is unknown is passed over (clause 8), but for what is in `holdfast`.
  */
-import { V311 } from '../codec/protocol.js'
+import { MAX_REMAINING_LENGTH, V311 } from '../codec/protocol.js'
 import { fail, integer, toBytes, topicBytes } from '../checks.js'
 import type { ClientOptions } from '../options.js'
 import type { Transport } from '../../hal/transport.js'
 import { bytesOf, type HoldfastOptions, type MQTTClientOptions } from './pattern.js'
 
 /** Names in `holdfast` that are not ClientOptions. */
-const OWN = ' transport run secure messageOnly idLimit '
+const OWN = ' transport run secure messageOnly idLimit maximumPacketSize '
 /** ClientOptions that are made of those of the standard. */
 const OF_THE_PATTERN = ' broker clientId username password will keepAliveMs cleanStart '
 const DEFAULT_PORT = 1883
 const LARGEST_KEEP_ALIVE_MS = 65535000
+/** Fixed header and MAX_REMAINING_LENGTH, section 2.1.4. */
+const LARGEST_PACKET = 5 + MAX_REMAINING_LENGTH
 
 interface Loose {
   [name: string]: unknown
@@ -49,6 +51,19 @@ export function transportOf(options: MQTTClientOptions, own: HoldfastOptions): T
     fail('holdfast.transport', transport, 'a Transport or a function that makes one')
   }
   return transport
+}
+
+/** `receiveBufferSize`, checked before anything is made of it. */
+export function receiveBufferSize(own: HoldfastOptions): number {
+  return integer(own.receiveBufferSize, 'receiveBufferSize', 1024, 64, 1048576)
+}
+
+/** The largest packet that is received. */
+export function largestPacket(own: HoldfastOptions): number {
+  const least = receiveBufferSize(own)
+  // What the application acknowledges is handed over whole: it keeps the order of the answers.
+  const most = own.manualAck ? least : LARGEST_PACKET
+  return integer(own.maximumPacketSize, 'holdfast.maximumPacketSize', most, least, most)
 }
 
 /** A callback, or null. */

@@ -5,7 +5,8 @@
 import type { MqttClient } from '../client.js'
 import { numberAfter, QUEUED } from '../store/exchange-window.js'
 import type { System } from '../../hal/system.js'
-import type { HeldTransport } from './held-transport.js'
+import type { Transport } from '../../hal/transport.js'
+import type { PartsReader } from './parts-reader.js'
 
 /** Thrown inside `poll` after `close`: what has not been handed over stays the broker's. */
 export const CLOSED = 'closed'
@@ -14,14 +15,16 @@ const DRAIN_MS = 5000
 
 export class Farewell {
   private readonly client: MqttClient
-  private readonly transport: HeldTransport
+  private readonly transport: Transport
+  private readonly reader: PartsReader
   private readonly system: System
   /** When DISCONNECT leaves at the latest; -1: it is not due. */
   private leaveBy: number
 
-  constructor(client: MqttClient, transport: HeldTransport, system: System) {
+  constructor(client: MqttClient, transport: Transport, reader: PartsReader, system: System) {
     this.client = client
     this.transport = transport
+    this.reader = reader
     this.system = system
     this.leaveBy = -1
   }
@@ -45,7 +48,7 @@ export class Farewell {
    * DISCONNECT follows: without it the broker publishes the will.
    */
   end(isLeaving: boolean): void {
-    this.transport.deafen()
+    this.reader.deafen()
     if (this.client.isConnected) this.lastPoll()
     if (isLeaving) {
       this.client.stop()

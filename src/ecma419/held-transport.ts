@@ -1,26 +1,21 @@
 /**
  * HeldTransport: the transport of the platform, whose bytes wait while the application has not
- * read the last message. So the broker waits too: TCP has its own limits. Knows nothing of MQTT.
+ * read what it has. So the broker waits too: TCP has its own limits. PartsReader says when; this
+ * knows nothing of MQTT.
  */
 import type { Status } from '../status.js'
 import type { BrokerAddress, Transport } from '../../hal/transport.js'
 
-/** Says whether bytes have to wait. */
-export interface Holder {
-  readonly isHolding: boolean
-}
-
 export class HeldTransport implements Transport {
   onReady: () => void
+  /** Bytes that arrive have to wait. */
+  isHeld: boolean
   private readonly inner: Transport
-  private readonly holder: Holder
-  private isDeaf: boolean
 
-  constructor(inner: Transport, holder: Holder) {
+  constructor(inner: Transport) {
     this.onReady = nothing
+    this.isHeld = false
     this.inner = inner
-    this.holder = holder
-    this.isDeaf = false
     inner.onReady = (): void => this.onReady()
   }
 
@@ -41,16 +36,11 @@ export class HeldTransport implements Transport {
   }
 
   read(target: Uint8Array, targetAt: number, length: number): number {
-    return this.isDeaf || this.holder.isHolding ? 0 : this.inner.read(target, targetAt, length)
+    return this.isHeld ? 0 : this.inner.read(target, targetAt, length)
   }
 
   close(): void {
     this.inner.close()
-  }
-
-  /** Nothing arrives any more: there is nobody left to hand it to. */
-  deafen(): void {
-    this.isDeaf = true
   }
 }
 

@@ -23,16 +23,19 @@ export interface MQTTClientFace {
   close(): void
 }
 
-/** The second argument of `onReadable`. */
+/**
+ * The second argument of `onReadable`. All but `more` are there at the first part of a message
+ * only; the later parts of a message share one object.
+ */
 export interface ReadableOptions {
   /** False: these bytes are the last of the message. */
   more: boolean
-  topic: string
-  QoS: number
+  topic?: string
+  QoS?: number
   /** Bytes of the whole message. */
-  byteLength: number
+  byteLength?: number
   /** Not of the standard: the message is one the broker had kept. */
-  retain: boolean
+  retain?: boolean
 }
 
 /** The second argument of `onControl`. PUBACK, PUBREC, PUBREL and PUBCOMP share one object. */
@@ -104,6 +107,12 @@ export interface HoldfastOptions extends Omit<ClientOptions, OfThePattern> {
   secure?: boolean
   /** Call `onControl(message)`, as the class of the Moddable SDK does. Default false. */
   messageOnly?: boolean
+  /**
+   * Bytes of the largest packet that is received, in parts where it is larger than
+   * `receiveBufferSize`. Default: what MQTT allows, 268,435,460; `receiveBufferSize` where
+   * `manualAck` is given.
+   */
+  maximumPacketSize?: number
   /** Messages with an `id` of their own that wait for an answer at a time. Default 128. */
   idLimit?: number
 }

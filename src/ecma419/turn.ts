@@ -36,7 +36,8 @@ import {
 import type { ClientEvent } from '../events.js'
 import { fail, integer } from '../checks.js'
 import { ERR_REFUSED } from '../status.js'
-import { callback, clientOptions, ownOptions, transportOf } from './client-options.js'
+import { callback, clientOptions, largestPacket, ownOptions } from './client-options.js'
+import { transportOf } from './client-options.js'
 import { CLOSED, Farewell } from './farewell.js'
 import { HeldTransport } from './held-transport.js'
 import { MessageIds } from './message-ids.js'
@@ -47,6 +48,7 @@ import type {
   MQTTClientOptions,
 } from './pattern.js'
 import type { Polled, ReadableOptions, Running, WriteOptions } from './pattern.js'
+import { PartsReader } from './parts-reader.js'
 import { Reading, type ReadableListener } from './reading.js'
 import { Requests } from './requests.js'
 import { Writing } from './writing.js'
@@ -61,6 +63,7 @@ export class Turn implements Polled, ReadableListener {
   private readonly onWritableOf: NonNullable<MQTTClientOptions['onWritable']> | null
   private readonly onControlOf: NonNullable<MQTTClientOptions['onControl']> | null
   private readonly onErrorOf: NonNullable<MQTTClientOptions['onError']> | null
+  private readonly parts: PartsReader
   private readonly farewell: Farewell
   private readonly writing: Writing
   private readonly requests: Requests
@@ -102,16 +105,15 @@ export class Turn implements Polled, ReadableListener {
     this.onErrorOf = callback(options.onError, 'onError')
     const inner = transportOf(options, own)
     const settings = clientOptions(options, own, inner)
-    this.reading = new Reading(
-      integer(settings.receiveBufferSize, 'receiveBufferSize', 1024, 64, 1048576),
-      settings.system,
-      this,
-    )
-    const transport = new HeldTransport(inner, this.reading)
+    const limit = largestPacket(own)
+    this.reading = new Reading(settings.system, this)
+    const transport = new HeldTransport(inner)
     settings.transport = transport
     this.storage = (settings.storage ?? null) as { unmount?: () => void } | null
     this.client = new MqttClient(settings)
-    this.farewell = new Farewell(this.client, transport, settings.system)
+    const session = this.client.session
+    this.parts = new PartsReader(session, transport, settings.system, this.reading, limit)
+    this.farewell = new Farewell(this.client, transport, this.parts, settings.system)
     this.ids = new MessageIds(own.idLimit!)
     this.writing = new Writing(this.client, settings.system, this.ids)
     this.requests = new Requests(this.client)
@@ -180,10 +182,9 @@ export class Turn implements Polled, ReadableListener {
       const waitMs = this.client.poll(now)
       this.ping()
       this.announce()
-      this.reading.next()
       this.offerRoom()
       this.end()
-      return Math.min(waitMs, this.farewell.poll(now))
+      return Math.min(this.parts.takeDue() ? 0 : waitMs, this.farewell.poll(now))
     } catch (error) {
       if (error !== CLOSED) throw error
       return Infinity
@@ -195,7 +196,7 @@ export class Turn implements Polled, ReadableListener {
 
   /** See ReadableListener. */
   onReadable(count: number, options: ReadableOptions): void {
-    if (this.isClosed) throw CLOSED
+    this.announce()
     if (this.onReadableOf === null) {
       this.reading.skip() // nobody to tell, and unread it would hold up the connection
       return
@@ -212,10 +213,7 @@ export class Turn implements Polled, ReadableListener {
     client.session.onPacket = (packet): void => this.onPacket(packet)
     client.on('client.connected', (event) => this.onConnected(event))
     client.on('client.disconnected', (event) => this.onDisconnected(event))
-    client.on('message.received', (event) => {
-      this.announce()
-      this.reading.take(event.message!)
-    })
+    client.on('message.received', (event) => this.reading.take(event.message!))
     client.on('session.subscribed', (event) => {
       this.requests.answered(SUBSCRIBE, event.text, event.reasonCode)
     })

@@ -33,7 +33,8 @@ export class Connection {
   readonly limits: Limits
   readonly subscriptions: Subscriptions
   readonly sendBuffer: SendBuffer
-  readonly reader: PacketReader
+  /** A layer above the client may put another in its place, before the first connection. */
+  reader: PacketReader
   readonly message: InboundMessage
   /** True between CONNACK and the end of the connection. */
   isConnected: boolean

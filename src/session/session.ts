@@ -49,11 +49,11 @@ const LEAVING_MS = 5000
 export class Session {
   readonly connection: Connection
   readonly outbound: Outbound
+  readonly inbound: Inbound
   /** Sees each packet of an established connection before it is acted on. */
   onPacket: ((packet: ReceivedPacket) => void) | null
   private readonly settings: Settings
   private readonly events: Events
-  private readonly inbound: Inbound
   private readonly handshake: Handshake
   private readonly timing: Timing
   private readonly backoff: Backoff
