@@ -182,11 +182,19 @@ export class PartsReader extends PacketReader {
     status = this.admit(packet)
     if (status < 0) return status
     this.left = packet.payloadLength
-    this.packetAt = packet.payloadAt
     if (this.isWanted) {
       this.listener.begin(message.topic, packet.qos, packet.retain === 1, this.left)
     }
+    this.skip(packet.payloadAt - this.packetAt)
     return 1
+  }
+
+  /** Bytes have been handled; an empty buffer is filled from its start. */
+  private skip(count: number): void {
+    this.packetAt += count
+    if (this.packetAt < this.readAt) return
+    this.packetAt = 0
+    this.readAt = 0
   }
 
   /** 1: the head is there whole; else as `begin`. */
@@ -239,11 +247,7 @@ export class PartsReader extends PacketReader {
     const isLast = count === this.left
     if (this.isWanted) this.listener.part(this.bytes, this.packetAt, count, !isLast)
     this.left -= count
-    this.packetAt += count
-    if (this.packetAt === this.readAt) {
-      this.packetAt = 0
-      this.readAt = 0
-    }
+    this.skip(count)
     if (isLast && this.isAnswered) this.answer()
     this.transport.isHeld =
       this.listener.isUnread ||
@@ -256,7 +260,8 @@ export class PartsReader extends PacketReader {
   /** The session had room for one answer when it asked for the next packet. */
   private answer(): void {
     const packetId = this.packet.packetId
-    if (this.packet.qos === 1) this.inbound.answer(PUBACK, packetId, 0) // [MQTT-4.3.2-4]
+    if (this.packet.qos === 1)
+      this.inbound.answer(PUBACK, packetId, 0) // [MQTT-4.3.2-4]
     else if (this.inbound.own(packetId)) this.inbound.answer(PUBREC, packetId, 0)
   }
 }
