@@ -3,7 +3,8 @@
  * gains by the import, and that nothing depends on our own reading of the packets.
  */
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { createHash } from 'node:crypto'
+import { after, afterEach, before, describe, it } from 'node:test'
 import mqtt from 'mqtt'
 import { MQTTClient, type MQTTClientOptions } from '../../src/ecma419/mqtt-client.js'
 import { FlashStore } from '../../src/storage.js'
@@ -11,7 +12,10 @@ import { NorFlash } from '../../hal/memory/index.js'
 import { NodeSystem, run, TcpTransport } from '../../hal/node/index.js'
 import { hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
 import { bytes, textOf } from './rig.js'
-import { until } from '../until.js'
+import { Started, until } from '../until.js'
+
+/** What a test started ends after it, also where it failed: else it would keep the process alive. */
+const started = new Started()
 
 /** A device, written as its author would have done it for the class of the Moddable SDK. */
 class Device {
@@ -59,6 +63,7 @@ class Device {
         ...holdfast,
       },
     })
+    started.push(() => this.client.close())
   }
 
   got(operation: number): any[] {
@@ -77,20 +82,22 @@ if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
       let peer: mqtt.MqttClient
       const seen: { topic: string; text: string; qos: number; retain: boolean }[] = []
 
+      afterEach(started.endAll)
+
+      const ofAll = new Started()
+      after(ofAll.endAll)
+
       before(async () => {
         broker = await Mosquitto.start('persistence true')
+        ofAll.push(() => broker.stop())
         // With a session of its own: what comes while it is away waits for it.
         const kept = { clientId: 'peer', clean: false, reconnectPeriod: 20 }
         peer = await mqtt.connectAsync(broker.url, kept)
+        ofAll.push(() => peer.endAsync(true))
         peer.on('message', (topic, payload, { qos, retain }) => {
           seen.push({ topic, text: String(payload), qos, retain })
         })
         await peer.subscribeAsync('from/device/#', { qos: 2 })
-      })
-
-      after(async () => {
-        await peer.endAsync()
-        await broker.stop()
       })
 
       const texts = (topic: string): string[] =>
@@ -254,16 +261,96 @@ if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
         assert.deepEqual(texts('from/device/half'), [])
         client.close()
       })
+
+      for (const QoS of [0, 1, 2] as const) {
+        it(`a message of 200 KB is received in parts, QoS ${QoS}`, async () => {
+          const payload = Buffer.alloc(200 * 1024)
+          for (let at = 0; at < payload.length; at++) payload[at] = (at * 7919) >> 5
+          const hash = createHash('sha256')
+          const topics: unknown[] = []
+          const counts: number[] = []
+          const rest: string[] = []
+          const readAll: MQTTClientOptions['onReadable'] = function (count, options) {
+            const data = new Uint8Array(this.read(count)!)
+            if (options.topic !== undefined) topics.push({ ...options })
+            if (options.topic === 'to/device/end') {
+              rest.push(textOf(data.buffer))
+            } else {
+              hash.update(data)
+              counts.push(count)
+              if (counts.length === 50)
+                device.client.write(bytes('x'), { topic: 'from/device/mid' })
+            }
+          }
+          const own = { protocol, receiveBufferSize: 1024 }
+          const device: Device = new Device(broker.port, { id: 'sink', onReadable: readAll }, own)
+          await device.ready()
+          await peer.publishAsync('to/device/large', payload, { qos: QoS })
+          await peer.publishAsync('to/device/end', 'end', { qos: QoS })
+          await until('the message behind it', () => rest.length > 0)
+          assert.deepEqual(topics, [
+            {
+              more: true,
+              topic: 'to/device/large',
+              QoS,
+              byteLength: payload.length,
+              retain: false,
+            },
+            { more: false, topic: 'to/device/end', QoS, byteLength: 3, retain: false },
+          ])
+          assert.equal(hash.digest('hex'), createHash('sha256').update(payload).digest('hex'))
+          assert.ok(counts.every((count) => count <= 1024))
+          await until('what was written in its midst', () => texts('from/device/mid').length > QoS)
+          assert.equal(device.got(MQTTClient.CONNACK).length, 1)
+          assert.equal(device.got(MQTTClient.PUBREL).length, QoS === 2 ? 2 : 0)
+        })
+      }
+
+      it('one that is larger than was said is not received, and holds nothing up', async () => {
+        const own = { protocol, receiveBufferSize: 1024, maximumPacketSize: 5000 }
+        const device = new Device(broker.port, { id: 'bounded' }, own)
+        await device.ready()
+        // MQTT 5: the broker knows and leaves it out. 3.1.1: the client ends the connection, and
+        // without a session nothing comes again.
+        await peer.publishAsync('to/device/large', 'x'.repeat(6000), { qos: 1 })
+        if (protocol === 4) {
+          await until('SUBACK again', () => device.got(MQTTClient.SUBACK).length > 1)
+        }
+        await peer.publishAsync('to/device/end', 'end', { qos: 1 })
+        await until('the message behind it', () => device.received.length > 0)
+        assert.deepEqual(device.received, ['to/device/end 1 end'])
+        assert.equal(device.got(MQTTClient.CONNACK).length, protocol === 4 ? 2 : 1)
+      })
+
+      it('the connection is cut in its midst: it comes again from its first byte', async () => {
+        const payload = 'what breaks off begins anew. '.repeat(8000)
+        const texts: string[] = []
+        const onReadable: MQTTClientOptions['onReadable'] = function (count, options) {
+          if (options.topic !== undefined) texts.push('')
+          texts[texts.length - 1] += textOf(this.read(count))
+          if (texts.length === 1 && texts[0]!.length > 20000) transport.close()
+        }
+        const transport = new TcpTransport()
+        const own = { protocol, receiveBufferSize: 1024, transport }
+        const device = new Device(broker.port, { id: 'twice', clean: false, onReadable }, own)
+        await device.ready()
+        await peer.publishAsync('to/device/large', payload, { qos: 2 })
+        await until('PUBREL', () => device.got(MQTTClient.PUBREL).length > 0)
+        assert.equal(texts.length, 2)
+        assert.ok(texts[0]!.length < payload.length && payload.startsWith(texts[0]!))
+        assert.equal(texts[1], payload)
+        assert.equal(device.got(MQTTClient.CONNACK).length, 2)
+      })
     })
   }
 
   it('a password that Mosquitto refuses ends in onError, and in no further attempt', async () => {
     const broker = await Mosquitto.start('allow_anonymous false')
+    started.push(() => broker.stop())
     const device = new Device(broker.port, { user: 'u', password: 'wrong' })
     await until('onError', () => device.errors.length > 0)
     assert.match(device.errors[0]!.message, /refused the connection, code [45]/)
     assert.throws(() => device.client.write(bytes('x'), { topic: 't' }))
-    device.client.close()
-    await broker.stop()
+    await started.endAll()
   })
 }
