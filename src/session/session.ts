@@ -198,9 +198,8 @@ export class Session {
     if (status !== OK) return this.lost(status)
     if (!wasEmpty && connection.sendBuffer.isEmpty) {
       connection.sentAt = connection.now
-      // Room came back: what did not fit before may leave now.
-      hasMore = this.fill() || hasMore
-      if (!connection.sendBuffer.isEmpty) hasMore = true
+      // Room came back: for what did not fit before, and for the answer to what was not handled.
+      hasMore = true
     }
     const homeMs = this.timing.goHome(this.phase === CONNECTED, this.phaseAt)
     let waitMs = Math.min(homeMs, this.timing.keep(this.phase === GREETING, this.phaseAt))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Desk, words } from './desk.js'
+import { Desk, parse, words } from './desk.js'
 
 const kept = { sessionExpirySeconds: 3600, cleanStart: false } as const
 const message = (qos: number, messageId: number, text: string, dup = false) => ({
@@ -24,6 +24,22 @@ for (const protocol of [4, 5]) {
         ['zero', 'one'],
       )
       assert.deepEqual(words(desk.sent()), ['puback 9'])
+    })
+
+    it('what found no room for its answer is handled as soon as there is room', () => {
+      for (let fill = 100; fill <= 128; fill++) {
+        const desk = new Desk({ protocol, sendBufferSize: 128 })
+        desk.connect()
+        desk.transport.room = 0
+        const head = protocol === 5 ? 8 : 7
+        assert.ok(desk.client.publish('t', 'x'.repeat(fill - head), { qos: 1 }) > 0)
+        desk.poll()
+        desk.reply(message(1, 1, ''), message(1, 2, ''), message(1, 3, ''), message(1, 4, ''))
+        desk.transport.giveRoom(Infinity)
+        desk.poll()
+        const sent = words(parse(desk.transport.takeSent(), protocol)).slice(1)
+        assert.deepEqual(sent, ['puback 1', 'puback 2', 'puback 3', 'puback 4'], `${fill} bytes`)
+      }
     })
 
     it('QoS 2 is handed over once however often the broker repeats it', () => {
