@@ -68,7 +68,6 @@ export class PartsReader extends PacketReader {
   private left: number
   /** False for a repeat, and for what there is no room to remember: passed over. */
   private isWanted: boolean
-  private isAnswered: boolean
   private partCount: number
   private isDeaf: boolean
 
@@ -90,7 +89,6 @@ export class PartsReader extends PacketReader {
     this.packet = new ReceivedPacket()
     this.left = 0
     this.isWanted = false
-    this.isAnswered = false
     this.partCount = 0
     this.isDeaf = false
     connection.reader = this
@@ -219,23 +217,19 @@ export class PartsReader extends PacketReader {
     return headEnd <= end ? 1 : 0
   }
 
-  /** Whether the message is handed over and has an answer; a negative Reason Code to close with. */
+  /** Whether the message is handed over; negative: the Reason Code with which to close. */
   private admit(packet: ReceivedPacket): number {
     const connection = this.connection
     const known = connection.state.inbound
     const isNew = packet.qos < 2 || !known.has(packet.packetId)
     this.isWanted = isNew
-    this.isAnswered = packet.qos > 0
     if (packet.qos < 2 || !isNew) return OK
     const taken = known.count - connection.heldBefore
     if (this.version === V5 && taken >= connection.settings.receiveMaximum) {
       return -REASON_RECEIVE_MAXIMUM_EXCEEDED // [MQTT-3.3.4-9]
     }
     // No room to remember it: without an answer it comes again on the next connection.
-    if (known.count === known.packetIds.length) {
-      this.isWanted = false
-      this.isAnswered = false
-    }
+    if (known.count === known.packetIds.length) this.isWanted = false
     return OK
   }
 
@@ -248,7 +242,7 @@ export class PartsReader extends PacketReader {
     if (this.isWanted) this.listener.part(this.bytes, this.packetAt, count, !isLast)
     this.left -= count
     this.skip(count)
-    if (isLast && this.isAnswered) this.answer()
+    if (isLast) this.answer()
     this.transport.isHeld =
       this.listener.isUnread ||
       connection.failure !== 0 ||
@@ -259,10 +253,10 @@ export class PartsReader extends PacketReader {
 
   /** The session had room for one answer when it asked for the next packet. */
   private answer(): void {
-    const packetId = this.packet.packetId
-    if (this.packet.qos === 1)
-      this.inbound.answer(PUBACK, packetId, 0) // [MQTT-4.3.2-4]
-    else if (this.inbound.own(packetId)) this.inbound.answer(PUBREC, packetId, 0)
+    const packet = this.packet
+    const packetId = packet.packetId
+    if (packet.qos === 1) this.inbound.answer(PUBACK, packetId, 0) // [MQTT-4.3.2-4]
+    if (packet.qos === 2 && this.inbound.own(packetId)) this.inbound.answer(PUBREC, packetId, 0)
   }
 }
 

@@ -98,7 +98,8 @@ for (const protocol of VERSIONS) {
       one.deliver(packet.subarray(0, 250))
       flash.write = () => -300
       flash.erase = () => -300
-      one.deliver(packet.subarray(250))
+      one.deliver(Buffer.concat([packet.subarray(250), one.packet(0, 'behind')]))
+      assert.equal(one.whole.length, 1)
       assert.ok(!one.isConnected)
       assert.ok(!one.rig.names().includes('pubrec'))
     })
@@ -341,7 +342,8 @@ for (const protocol of VERSIONS) {
       one.deliver(one.packet(2, 'small one'))
       assert.deepEqual(one.rig.names(), ['pubrec'])
       one.rig.write('x', { topic: 't' })
-      one.comeBack() // CONNACK comes although it is unread
+      one.comeBack()
+      assert.ok(one.isConnected, 'CONNACK comes')
       one.deliver(one.packet(1, payloadOf(300)))
       assert.equal(one.rig.readables.length, 1, 'but no message does')
       one.rig.onReadable = collect
@@ -506,7 +508,7 @@ describe('what is taken of a message in parts', () => {
     refused('QoS 3', 0x81, () => raw(0x36, 0, 1, 0x61, 0, 1, 0))
     refused('DUP with QoS 0', 0x81, () => raw(0x38, 0, 1, 0x61, 0))
     refused('Packet Identifier 0', 0x82, () => raw(0x32, 0, 1, 0x61, 0, 0, 0))
-    refused('a large packet that is no PUBLISH', 0x95, () => raw(0x90, 0, 1))
+    refused('a large packet that is no PUBLISH', 0x95, () => raw(0x90, 0, 1, 0, 0))
     if (protocol === 5) {
       refused('properties larger than the buffer', 0x95, (one) =>
         one.packet(0, 'x', { properties: { contentType: 't'.repeat(200) } }),
@@ -584,6 +586,21 @@ describe('what is taken of a message in parts', () => {
     const names = one.rig.names()
     assert.deepEqual(names.filter((name) => name === 'puback').length, 3)
     assert.deepEqual(names.filter((name) => name === 'publish').length, 3)
+  })
+
+  it('so does the one that is behind it', () => {
+    for (let length = 44; length < 60; length++) {
+      const one = new Collector({ holdfast: { sendBufferSize: 64 } }).connect()
+      one.rig.transport.room = 0
+      one.rig.write(new Uint8Array(length - 5), { topic: 't' })
+      one.rig.turn()
+      const ids = [1, 2, 3]
+      const packets = ids.map((messageId) => one.packet(1, payloadOf(300), { messageId }))
+      one.deliver(Buffer.concat([...packets, one.packet(1, 'small', { messageId: 4 })]))
+      one.rig.transport.giveRoom(Infinity)
+      const answered = one.rig.sent().map((packet) => packet.messageId ?? packet.payload!.length)
+      assert.deepEqual(answered, [length - 5, 1, 2, 3, 4])
+    }
   })
 
   it('with manualAck a message is whole: the application may not ask for larger ones', () => {
