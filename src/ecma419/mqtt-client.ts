@@ -13,12 +13,15 @@
  *   - A broken connection is made anew and does not call `onError`; CONNACK is reported again.
  *   - Between connections `write` goes on: messages wait in the queue, in RAM or in `storage`.
  *   - The Packet Identifier on the wire is the session's; `onControl` reports the `id` of `write`.
- *   - A message is received in one fragment, up to `receiveBufferSize`. One that is written, at
- *     once or in parts, may be larger than `sendBufferSize` with `storage`, up to half of a lane:
- *     it is on flash as it comes, and sent when its last part is there. Else `write` refuses it.
+ *   - A message that is received is whole where its packet fits `receiveBufferSize`; a larger one,
+ *     up to `maximumPacketSize`, comes in parts. CONNACK before its last part: it broke off, and
+ *     with QoS 1 and 2 comes again from its first byte.
+ *   - One that is written, at once or in parts, may be larger than `sendBufferSize` with `storage`,
+ *     up to half of a lane: it is on flash as it comes, and sent when its last part is there. Else
+ *     `write` refuses it.
  *   - PUBACK, PUBREC, PUBREL and PUBCOMP are the session's to send; `write` of one does nothing.
- *   - A message that the application leaves unread when `onReadable` returns holds up the
- *     connection until it is read, and has its answer already.
+ *   - What the application leaves unread when `onReadable` returns holds up the connection until
+ *     it is read, without a limit in time; a message has its answer already.
  */
 import type { MqttClient } from '../client.js'
 import { CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP } from '../codec/protocol.js'
@@ -74,8 +77,9 @@ export class MQTTClient implements MQTTClientFace {
   }
 
   /**
-   * Bytes of the current message: a number of them, all that are there, or as many as the buffer
-   * takes. Returns an ArrayBuffer, for a buffer the count, and undefined when all is read.
+   * Bytes of the current message, or part of one: a number of them, all that are there, or as
+   * many as the buffer takes. Returns an ArrayBuffer, for a buffer the count, and undefined when
+   * all is read.
    */
   read(): ArrayBuffer | undefined
   read(byteLength: number): ArrayBuffer | undefined

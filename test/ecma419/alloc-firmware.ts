@@ -1,7 +1,7 @@
 /**
  * Firmware that measures what MQTTClient allocates for a message, on a device's heap: `write` with
  * options that the application keeps, its answers with `onControl` and `onWritable`, and a message
- * that is read into a buffer. Knows the class, not the host.
+ * that is read into a buffer, whole and in parts. Knows the class, not the host.
  */
 import type { MQTTClient as Pattern, Polled } from '../../src/ecma419/mqtt-client.js'
 import { type CountingDevice, type Library, Meter } from '../bench/firmware-meter.js'
@@ -126,6 +126,23 @@ function reading(name: string): void {
   meter.report(name)
 }
 
+/** Of a message of a million bytes, what comes after its first part. */
+function readingParts(name: string): void {
+  const rig = new Rig(false)
+  rig.wire.deliver(new Uint8Array([0x30, 0xc0, 0x84, 0x3d, 0, 3, 97, 47, 98, 0, 1]))
+  rig.turn()
+  const before = rig.readables
+  const meter = new Meter(device)
+  for (let round = -1; round < ROUNDS; round++) {
+    rig.wire.deliver(payload)
+    meter.begin()
+    rig.turn()
+    if (round >= 0) meter.end(1)
+  }
+  check(before === 1 && rig.readables === before + ROUNDS + 1, 'onReadable for each')
+  meter.report(name)
+}
+
 writing(0, 0, false, 'writeQos0')
 writing(1, 0, false, 'writeQos1')
 writing(2, 0, false, 'writeQos2')
@@ -133,4 +150,5 @@ writing(1, 7, false, 'writeQos1Id')
 writing(1, 7, true, 'writeQos1Flash')
 inParts('writeParts')
 reading('read')
+readingParts('readParts')
 device.exit(0)

@@ -1,6 +1,7 @@
 /**
  * What MQTTClient allocates on XS in the steady state: nothing for what is written and answered;
- * for a message received, the object and the topic that the standard wants. Needs the XS host.
+ * for a message received, the object and the topic that the standard wants, and nothing for its
+ * later parts. Needs the XS host.
  */
 import assert from 'node:assert/strict'
 import * as path from 'node:path'
@@ -34,6 +35,7 @@ for (const name of [
   'writeQos1Id',
   'writeQos1Flash',
   'writeParts',
+  'readParts',
 ]) {
   test(`${name} allocates nothing`, async (context) => {
     const all = await rows(context)

@@ -190,6 +190,17 @@ clause('8 close', 'what was written before it leaves, whatever waits to be read'
   assert.deepEqual(rig.names(), ['publish'])
 })
 
+clause('8 close', 'so it does from a callback, with messages behind the one being read', () => {
+  const rig = connected()
+  rig.onReadable = function (count) {
+    this.read(count)
+    this.write(bytes('last'), { topic: 't' })
+    this.close()
+  }
+  rig.replyAtOnce(publishPacket('a', '1', 1, 5), publishPacket('b', '2', 1, 6))
+  assert.deepEqual(rig.names(), ['puback', 'publish'])
+})
+
 clause('8 close', 'is legal in each callback', () => {
   for (const callback of ['onControl', 'onWritable'] as const) {
     const rig = new Rig()

@@ -14,7 +14,7 @@ import { hasMosquitto, Mosquitto } from '../broker/mosquitto.js'
 import { bytes, textOf } from './rig.js'
 import { Started, until } from '../until.js'
 
-/** What a test started ends after it, also where it failed: else it would keep the process alive. */
+/** What a test started ends after it, also where it failed: else the process would live on. */
 const started = new Started()
 
 /** A device, written as its author would have done it for the class of the Moddable SDK. */
