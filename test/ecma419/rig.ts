@@ -9,7 +9,8 @@ import { ManualSystem, ScriptedTransport } from '../../hal/memory/index.js'
 import { bytesOf, connackPacket, type Packet, parse } from '../session/desk.js'
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-export const textOf = (data: unknown): string => new TextDecoder().decode(data as ArrayBuffer)
+export const textOf = (data: unknown): string =>
+  data === undefined ? '' : new TextDecoder().decode(data as ArrayBuffer)
 
 export type Options = Omit<Partial<MQTTClientOptions>, 'holdfast'> & { holdfast?: object }
 

@@ -1,11 +1,11 @@
 /**
- * Which test files run on XS: those of the codec, the store, the queue and the session that do not
- * stand in the lists below, which say why not. Knows folders and reasons only.
+ * Which test files run on XS: those of the codec, the store, the queue, the session and ECMA-419
+ * that do not stand in the lists below, which say why not. Knows folders and reasons only.
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 
-const FOLDERS = ['codec', 'store', 'queue', 'session']
+const FOLDERS = ['codec', 'store', 'queue', 'session', 'ecma419']
 
 /** Files of Node alone, each with its reason. */
 export const LEFT_OUT: Record<string, string> = {
@@ -13,12 +13,16 @@ export const LEFT_OUT: Record<string, string> = {
   'store/encryption-native.test.ts': 'its AES and SHA-256 are those of node:crypto',
   'session/failures-heap.test.ts':
     'measures the heap of V8 (node:v8, node:vm); bench/alloc does on XS',
+  'ecma419/alloc.test.ts': 'starts the XS host itself',
+  'ecma419/mosquitto.test.ts': 'needs sockets and another process',
 }
 
 /** Single tests of the files that do run. */
 export const LEFT_OUT_TESTS: Record<string, string> = {
   'UTF-8 agrees with Node for every character, and about what is no UTF-8':
     'its oracle is the Buffer of Node, and that of npm reads malformed text in another way',
+  '25 static properties: the numbers of the packet types, read-only':
+    'a bundle is no module, and without strict mode an assignment to a getter does not throw',
 }
 
 /** Paths below `test`, in order. `wanted` are parts of names; none: all. */
