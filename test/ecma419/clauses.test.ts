@@ -618,6 +618,17 @@ clause(
   },
 )
 
+clause('25 onReadable', 'a message larger than the buffer comes in fragments', () => {
+  const rig = connected({ holdfast: { receiveBufferSize: 100 } }) // more in parts.test.ts
+  const texts = reader(rig)
+  rig.reply(publishPacket('a', 'fragment'.repeat(30), 1, 4))
+  assert.equal(texts.join(''), 'fragment'.repeat(30))
+  const [first, ...later] = rig.readables.map(([, options]) => options)
+  assert.deepEqual(first, { more: true, topic: 'a', QoS: 1, byteLength: 240, retain: false })
+  assert.deepEqual(later, [...later.slice(1).map(() => ({ more: true })), { more: false }])
+  assert.deepEqual(rig.names(), ['puback'])
+})
+
 clause('25 onReadable', 'an empty message is announced, and those behind it come', () => {
   const rig = connected()
   const texts: string[] = []

@@ -28,7 +28,7 @@ export class Collector {
   /** How many bytes each part had. */
   readonly counts: number[] = []
   /** The message that is coming. */
-  coming: { line: string; byteLength: number; text: string } | null = null
+  coming: { line: string; byteLength: number; count: number; text: string } | null = null
 
   constructor(options: Options & { protocol?: number } = {}, system?: ManualSystem) {
     const { protocol, holdfast, ...rest } = options
@@ -37,7 +37,7 @@ export class Collector {
     const collector = this
     this.rig.onReadable = function (count, options) {
       collector.begin(options)
-      collector.add(textOf(this.read(count)), options.more)
+      collector.add(textOf(this.read(count)), options.more, count)
     }
     this.rig.onControl = (opcode) => {
       if (opcode === MQTTClient.CONNACK) collector.breakOff()
@@ -52,15 +52,16 @@ export class Collector {
     }
     assert.equal(this.coming, null, 'a first part in the midst of a message')
     const line = `${options.topic} ${options.QoS}`
-    this.coming = { line, byteLength: options.byteLength, text: '' }
+    this.coming = { line, byteLength: options.byteLength, count: 0, text: '' }
   }
 
-  add(text: string, more: boolean): void {
+  add(text: string, more: boolean, count = text.length): void {
     const coming = this.coming!
-    this.counts.push(text.length)
+    this.counts.push(count)
+    coming.count += count
     coming.text += text
-    assert.ok(coming.text.length <= coming.byteLength)
-    assert.equal(more, coming.text.length < coming.byteLength)
+    assert.ok(coming.count <= coming.byteLength)
+    assert.equal(more, coming.count < coming.byteLength)
     if (more) return
     this.whole.push(`${coming.line} ${coming.text}`)
     this.coming = null
@@ -88,7 +89,7 @@ export class Collector {
 
   /** The broker has the session and says so. */
   comeBack(): void {
-    this.rig.transport.drop('cut')
+    if (this.isConnected) this.rig.transport.drop('cut')
     this.rig.turn()
     this.rig.after(120000)
     this.rig.transport.accept()

@@ -107,10 +107,11 @@ for (const protocol of VERSIONS) {
     for (const qos of [0, 1, 2]) {
       it(`a connection that ends at any byte of it, QoS ${qos}`, () => {
         const text = payloadOf(150)
-        const length = new Collector({ protocol }).packet(qos, text).length
+        const properties = { contentType: 'x', userProperties: { key: 'value' } }
+        const length = new Collector({ protocol }).packet(qos, text, { properties }).length
         for (let cut = 0; cut <= length; cut++) {
           const one = new Collector({ protocol, ...KEPT }).connect()
-          const packet = one.packet(qos, text)
+          const packet = one.packet(qos, text, { properties })
           one.deliver(packet.subarray(0, cut))
           const came = one.coming?.text ?? ''
           assert.ok(text.startsWith(came))
@@ -131,6 +132,14 @@ for (const protocol of VERSIONS) {
     seededTest('any sizes, any pieces, read at any time', '../ecma419/parts.test.js', (chance) => {
       for (let round = 0; round < 30; round++) lively(protocol, (limit) => chance.below(limit))
     })
+
+    seededTest(
+      'flipped bytes end the connection or nothing',
+      '../ecma419/parts.test.js',
+      (chance) => {
+        for (let round = 0; round < 200; round++) hostile(protocol, (limit) => chance.below(limit))
+      },
+    )
 
     it('while a part is unread nothing is taken from the connection', () => {
       const one = new Collector({ protocol }).connect()
@@ -433,6 +442,30 @@ function lively(protocol: number, chance: (limit: number) => number): void {
   got.push(...one.rig.sent().map(({ cmd, messageId }) => `${cmd} ${messageId}`))
   assert.deepEqual(one.whole, sent)
   assert.deepEqual(got, answers)
+}
+
+/** Messages of which bytes were changed on the way: none is handed over in more or in less. */
+function hostile(protocol: number, chance: (limit: number) => number): void {
+  const one = new Collector({ protocol, ...KEPT, holdfast: { maximumPacketSize: 2000 } }).connect()
+  const packets = [300, 20, 700, 3, 100].map((size, index) => {
+    return one.packet(chance(3), payloadOf(size), { messageId: index + 1 })
+  })
+  const stream = Buffer.concat(packets)
+  for (let count = 1 + chance(4); count > 0; count--) {
+    const at = chance(4) === 0 ? chance(stream.length) : chance(20)
+    stream[at] = chance(256)
+  }
+  for (let at = 0; at < stream.length && one.isConnected;) {
+    const count = 1 + chance(200)
+    one.deliver(stream.subarray(at, at + count)) // the Collector counts
+    at += count
+  }
+  for (const line of one.whole) assert.ok(line.length <= 2000)
+  if (one.isConnected) return
+  one.comeBack()
+  const before = one.whole.length
+  one.deliver(one.packet(0, payloadOf(300)))
+  assert.equal(one.whole.length, before + 1)
 }
 
 describe('what is taken of a message in parts', () => {
