@@ -306,6 +306,24 @@ if (hasMosquitto('ECMA-419 tests with Mosquitto')) {
         })
       }
 
+      it('parts that are read later, half by half, and the messages behind them', async () => {
+        const payload = 'read when there is time for it. '.repeat(2000)
+        const texts: string[] = []
+        const onReadable: MQTTClientOptions['onReadable'] = function (count, options) {
+          if (options.topic !== undefined) texts.push('')
+          const half = (count >> 1) + 1
+          setImmediate(() => (texts[texts.length - 1] += textOf(this.read(half))))
+          if (count > half) setTimeout(() => (texts[texts.length - 1] += textOf(this.read())), 2)
+        }
+        const own = { protocol, receiveBufferSize: 1024 }
+        const device = new Device(broker.port, { id: 'later', onReadable }, own)
+        await device.ready()
+        const sent = ['before', payload, 'x', payload, 'behind']
+        for (const text of sent) await peer.publishAsync('to/device/later', text, { qos: 1 })
+        await until('all', () => texts.join().length === sent.join().length)
+        assert.deepEqual(texts, sent)
+      })
+
       it('one that is larger than was said is not received, and holds nothing up', async () => {
         const own = { protocol, receiveBufferSize: 1024, maximumPacketSize: 5000 }
         const device = new Device(broker.port, { id: 'bounded' }, own)
