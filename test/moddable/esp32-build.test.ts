@@ -9,6 +9,7 @@ import * as path from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { BundleError, ModuleTable, bundleManifest } from '../../targets/esp32/tool/bundle.js'
+import { manifests } from '../../targets/esp32/tool/manifests.js'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 const tool = path.join(root, 'dist/targets/esp32/tool/build.js')
@@ -120,11 +121,18 @@ test('words that mean nothing are refused with the usage', () => {
   assert.equal(run(['--help']).status, 0)
 })
 
-function manifestOf(name: string, modules: Record<string, string>, main: string): string {
+function manifestOf(
+  name: string,
+  modules: Record<string, string>,
+  main: string,
+  ...ours: string[]
+): string {
   const folder = path.join(scratch, name)
   fs.mkdirSync(folder)
   fs.writeFileSync(path.join(folder, 'main.ts'), main)
-  const include = ['$(MODDABLE)/examples/manifest_base.json', path.join(root, 'manifest.json')]
+  if (ours.length === 0) ours.push('manifest.json')
+  const includes = ours.map((one) => path.join(root, one))
+  const include = ['$(MODDABLE)/examples/manifest_base.json', ...includes]
   const file = path.join(folder, 'manifest.json')
   fs.writeFileSync(file, JSON.stringify({ include, modules: { '*': './main', ...modules } }))
   return file
@@ -136,7 +144,8 @@ test('a project that includes our manifest imports holdfast, its storage and its
     "import { ModdableSpiBus, openSystem } from 'holdfast/moddable'\n" +
     "import { SpiNor } from 'holdfast/spi-nor'\n" +
     'trace(MqttClient, FlashStore, openSystem, ModdableSpiBus, SpiNor)\n'
-  const manifest = manifestOf('user', {}, main)
+  const spiNor = 'hal/moddable/manifest-spi-nor.json'
+  const manifest = manifestOf('user', {}, main, 'manifest.json', spiNor)
   assert.ok((await bundleManifest(manifest, path.join(scratch, 'user.js'))) > 50000)
 })
 
@@ -149,28 +158,62 @@ test('an import that no manifest brings is refused with its place', async () => 
   })
 })
 
-test('the manifest names each file of the sources that a device may load', () => {
-  const table = new ModuleTable(path.join(root, 'manifest.json'))
-  const listed = new Set([...table.files.values()].map((file) => path.relative(root, file)))
-  const files = (folder: string) =>
-    fs
-      .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
-      .map((name) => path.join(folder, name.replace(/\.ts$/, '')))
-  // Manifests of their own: TLS and the cipher are not in a firmware that does not ask for them.
-  const elsewhere = /(^|-)(tls|encryption)$/
-  const wanted = [...files('src'), ...files('hal/moddable'), ...files('hal/spi-nor')].filter(
-    (file) => !elsewhere.test(path.basename(file)),
-  )
-  for (const file of wanted) assert.ok(listed.has(file), `${file} is in no manifest`)
-  for (const file of listed) assert.ok(fs.existsSync(path.join(root, file + '.ts')), file)
+const made = manifests(root)
+
+test('the manifests are what the imports of the modules ask for', () => {
+  for (const [name, manifest] of made) {
+    const here = JSON.parse(fs.readFileSync(path.join(root, name), 'utf8'))
+    assert.deepEqual(here, manifest, `${name}: put it right with npm run manifest`)
+  }
 })
 
-test('each module is preloaded by its name: a star would preload no TypeScript', () => {
-  const table = new ModuleTable(path.join(root, 'manifest.json'))
-  const { preload } = JSON.parse(fs.readFileSync(path.join(root, 'manifest.json'), 'utf8'))
-  const wanted = [...table.files.keys()].sort()
-  assert.deepEqual([...preload].sort(), wanted, 'put it right with: npm run manifest')
+test('each file of the sources that does something on a device is in a manifest', () => {
+  const listed = new Set<string>()
+  for (const name of made.keys()) {
+    for (const file of new ModuleTable(path.join(root, name)).files.values()) listed.add(file)
+  }
+  const files = ['src', 'hal/moddable', 'hal/spi-nor', 'hal'].flatMap((folder) =>
+    fs
+      .readdirSync(path.join(root, folder), { recursive: folder !== 'hal', encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+      .map((name) => path.join(folder, name.replace(/\.ts$/, ''))),
+  )
+  for (const file of files) {
+    const text = fs.readFileSync(path.join(root, 'dist', file + '.js'), 'utf8')
+    const isTypes = /^(\/\*[^]*?\*\/\s*)?export \{\};\s*$/.test(text)
+    // The one cipher that is for Espruino alone.
+    if (isTypes || file === 'hal/encrypt-then-mac') continue
+    assert.ok(listed.has(path.join(root, file)), `${file} is in no manifest`)
+  }
+  for (const file of listed) {
+    const isThere = ['.ts', '.js'].some((end) => fs.existsSync(file + end))
+    assert.ok(isThere, file)
+  }
+})
+
+test('a firmware holds nothing of the extras it does not include', () => {
+  const table = (name: string): string[] => [...new ModuleTable(path.join(root, name)).files.keys()]
+  const extras =
+    /ecma419|persistence|replay|request|encryption|manual-ack|aliases|spi-nor|tls|\/seal$/
+  assert.deepEqual(
+    table('manifest.json').filter((name) => extras.test(name)),
+    [],
+  )
+  const client = table('hal/moddable/manifest-client.json')
+  assert.deepEqual(
+    client.filter((name) => /flash-log|flash-store|session-store/.test(name)),
+    [],
+  )
+})
+
+test('each manifest by itself brings what the import of its name needs', async () => {
+  for (const name of made.keys()) {
+    const extra = /manifest-(.*)\.json/.exec(name)?.[1] ?? 'storage'
+    const wanted = ({ client: '', tls: '/moddable/tls' } as Record<string, string>)[extra]
+    const main = `import * as all from 'holdfast${wanted ?? '/' + extra}'\ntrace(all)\n`
+    const manifest = manifestOf('one-' + extra, {}, main, name)
+    await bundleManifest(manifest, path.join(scratch, 'one.js'))
+  }
 })
 
 interface Partition {

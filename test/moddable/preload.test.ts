@@ -9,9 +9,10 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { ModuleTable } from '../../targets/esp32/tool/bundle.js'
+import { manifests } from '../../targets/esp32/tool/manifests.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..')
-const MANIFESTS = ['manifest.json', 'hal/moddable/manifest-tls.json']
+const MANIFESTS = [...manifests(root).keys()]
 
 /** A number or a string that is known at build time. */
 function isPrimitive(node: ts.Expression): boolean {

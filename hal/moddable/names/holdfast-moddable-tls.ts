@@ -1,4 +1,4 @@
 /**
  * `holdfast/moddable/tls` in a Moddable project: TLS for the HAL.
  */
-export * from 'holdfast/hal/moddable/tls'
+export * from 'holdfast/hal/moddable/tls/tls'

@@ -80,7 +80,9 @@ export class ModuleTable {
 
 /** Resolves as Moddable does: a name, or a path relative to the name of the importing module. */
 function moduleNames(table: ModuleTable): esbuild.Plugin {
-  const namesByFile = new Map([...table.files].map(([name, file]) => [file + '.ts', name]))
+  // Ours are TypeScript; those of a package from npm are JavaScript.
+  const withEnd = (file: string): string => file + (fs.existsSync(file + '.ts') ? '.ts' : '.js')
+  const namesByFile = new Map([...table.files].map(([name, file]) => [withEnd(file), name]))
   return {
     name: 'moddable',
     setup(build) {
@@ -91,7 +93,7 @@ function moduleNames(table: ModuleTable): esbuild.Plugin {
           ? path.posix.join(path.posix.dirname(importerName), specifier)
           : specifier
         const file = table.files.get(name.replace(/\.js$/, ''))
-        if (file !== undefined) return { path: file + '.ts' }
+        if (file !== undefined) return { path: withEnd(file) }
         if (table.fromSdk.has(name)) return { path: name, external: true }
         return { errors: [{ text: `no manifest has a module "${name}" (as "${specifier}")` }] }
       })

@@ -3,8 +3,8 @@
  * has no TLS in the firmware. Its manifest is `hal/moddable/manifest-tls.json`.
  */
 import TLSSocket from 'embedded:io/socket/tcp/tls'
-import type { TlsSocketClass } from './socket.js'
-import type { TlsParts } from './socket-transport.js'
+import type { TlsSocketClass } from '../socket.js'
+import type { TlsParts } from '../socket-transport.js'
 
 /** `secure` goes to TLSSocket: `certificate`, `clientCertificates`, `clientKey`, `serverName`. */
 export function openTls(secure: object): TlsParts {
