@@ -12,8 +12,10 @@ import { fileURLToPath } from 'node:url'
 import * as esbuild from 'esbuild'
 import { ModuleTable } from '../../targets/esp32/tool/bundle.js'
 import { manifests } from '../../targets/esp32/tool/manifests.js'
+import { writePackages } from '../../targets/esp32/tool/packages.js'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..')
+writePackages(root)
 const scratch = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-package-'))
 after(() => fs.rmSync(scratch, { recursive: true }))
 fs.mkdirSync(path.join(scratch, 'node_modules'))

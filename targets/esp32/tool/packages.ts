@@ -9,7 +9,6 @@
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 const BASE = '$(MODDABLE)/examples/manifest_base.json'
 
@@ -28,17 +27,17 @@ const PACKAGES: Record<string, object | null> = {
   },
 }
 
-let root = path.dirname(fileURLToPath(import.meta.url))
-while (!fs.existsSync(path.join(root, 'package.json'))) root = path.dirname(root)
-const write = (file: string, value: object): void =>
-  fs.writeFileSync(path.join(root, 'dist', file), JSON.stringify(value, null, 2) + '\n')
-
-for (const [folder, manifest] of Object.entries(PACKAGES)) {
-  write(`${folder}/package.json`, {
-    name: 'holdfast/' + folder,
-    type: 'module',
-    private: true,
-    sideEffects: false,
-  })
-  if (manifest !== null) write(`${folder}/manifest.json`, manifest)
+/** Writes them into `dist` of the checkout at `root`. */
+export function writePackages(root: string): void {
+  const write = (file: string, value: object): void =>
+    fs.writeFileSync(path.join(root, 'dist', file), JSON.stringify(value, null, 2) + '\n')
+  for (const [folder, manifest] of Object.entries(PACKAGES)) {
+    write(`${folder}/package.json`, {
+      name: 'holdfast/' + folder,
+      type: 'module',
+      private: true,
+      sideEffects: false,
+    })
+    if (manifest !== null) write(`${folder}/manifest.json`, manifest)
+  }
 }
