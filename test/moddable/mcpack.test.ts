@@ -1,7 +1,8 @@
 /**
- * A project that installs the package and is built with `mcpack` of the Moddable SDK, to its end
- * for the Linux simulator; then it runs, without the simulator's window, against a real Mosquitto,
- * and loses its power in between. Needs the SDK (sdk.ts).
+ * A project that installs the package and is built with `mcpack` of the Moddable SDK. For the Linux
+ * simulator it is built to its end, and runs, without the simulator's window, against a real
+ * Mosquitto; its power is cut in between. For an ESP32 it is linked: what is left are the compilers
+ * of ESP-IDF. Needs the SDK (sdk.ts).
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
@@ -45,25 +46,48 @@ function install(project: string): void {
   fs.cpSync(from, path.join(modules, noble), { recursive: true })
 }
 
-/** Writes the project, lets mcpack and mcconfig build it, and returns the folder of the output. */
-function build(sdk: string, project: string, broker: string): string {
+/** Writes the project. */
+function write(project: string, broker: string): void {
   install(project)
   for (const file of ['main.js', 'flash-file.js']) {
     fs.copyFileSync(path.join(sources, file), path.join(project, file))
   }
   const description = { name: NAME, version: '1.0.0', type: 'module', main: './main.js' }
   fs.writeFileSync(path.join(project, 'package.json'), JSON.stringify(description))
-  const manifest = {
-    include: ['io/files', 'base/modules'].map((one) => `$(MODDABLE)/modules/${one}/manifest.json`),
-    modules: { 'embedded:storage/flash': './flash-file' },
-    config: { broker },
-  }
+  const include = ['io/files', 'base/modules'].map(
+    (one) => `$(MODDABLE)/modules/${one}/manifest.json`,
+  )
+  const modules = { 'embedded:storage/flash': './flash-file' }
+  // The simulator has no flash; an ESP32 has.
+  const manifest = { config: { broker }, platforms: { lin: { include, modules } } }
   fs.writeFileSync(path.join(project, 'manifest.json'), JSON.stringify(manifest))
+}
+
+/** Lets mcpack and mcconfig build it, and returns the folder with what they made. */
+function build(sdk: string, project: string, words: string[], env: NodeJS.ProcessEnv): string {
   const output = path.join(project, 'out')
-  fs.mkdirSync(output)
+  fs.mkdirSync(output, { recursive: true })
   const mcpack = path.join(toolsOf(sdk), 'mcpack')
-  run(mcpack, ['mcconfig', '-m', '-p', 'lin', '-o', output], project, sdkEnvironment(sdk))
+  run(mcpack, ['mcconfig', ...words, '-o', output], project, env)
   return output
+}
+
+/** Checks that what mcconfig makes has each of our modules once, as JavaScript, and preloaded. */
+function checkModules(folder: string): void {
+  const makefile = fs.readFileSync(path.join(folder, 'makefile'), 'utf8')
+  const ours = [...makefile.matchAll(/^\txsc (\S+\/node_modules\/holdfast\/\S+) /gm)]
+  const files = ours.map((match) => match[1]!)
+  assert.ok(files.length > 100)
+  assert.equal(new Set(files).size, files.length, 'one is there twice')
+  for (const file of files) assert.match(file, /holdfast\/dist\/(src|hal)\/.*\.js$/)
+  const modules = fs
+    .readdirSync(path.join(folder, 'modules'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^holdfast.*\.xsb$/.test(name))
+  const names = modules.filter((name) => !/^holdfast\/(src|hal)\//.test(name))
+  assert.equal(modules.length, files.length + names.length)
+  assert.ok(!modules.some((name) => name.includes('dist')))
+  const preloads = [...makefile.matchAll(/-p (holdfast\S*\.xsb)/g)].map((match) => match[1]!)
+  assert.deepEqual(preloads.sort(), modules.sort())
 }
 
 const sdk = findAll()
@@ -77,32 +101,39 @@ if (sdk !== null) {
     fs.rmSync(project, { recursive: true })
     fs.rmSync(path.join(sdk, 'build/tmp', NAME), { recursive: true, force: true })
   })
-  let output = ''
+  write(project, broker.url)
+  const env = sdkEnvironment(sdk)
+  const made = path.join(project, 'out/tmp/lin/mc/release', NAME)
+  const image = path.join(project, 'out/bin/lin/mc/release', NAME, 'mc.so')
 
   test('mcpack builds a project that imports every public name', () => {
-    output = build(sdk, project, broker.url)
-    assert.ok(fs.existsSync(path.join(output, 'bin/lin/mc/release', NAME, 'mc.so')))
+    build(sdk, project, ['-m', '-p', 'lin'], env)
+    assert.ok(fs.existsSync(image))
   })
 
-  test('each module is in the image once, as JavaScript, and preloaded', () => {
-    const folder = path.join(output, 'tmp/lin/mc/release', NAME)
-    const makefile = fs.readFileSync(path.join(folder, 'makefile'), 'utf8')
-    const ours = [...makefile.matchAll(/^\txsc (\S+\/node_modules\/holdfast\/\S+) /gm)]
-    const files = ours.map((match) => match[1]!)
-    assert.ok(files.length > 100)
-    assert.equal(new Set(files).size, files.length, 'one is there twice')
-    for (const file of files) assert.match(file, /holdfast\/dist\/(src|hal)\/.*\.js$/)
-    const modules = fs
-      .readdirSync(path.join(folder, 'modules'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /^holdfast.*\.xsb$/.test(name))
-    const names = modules.filter((name) => !/^holdfast\/(src|hal)\//.test(name))
-    assert.equal(modules.length, files.length + names.length)
+  test('each module is in the image once, as JavaScript, and preloaded', () => checkModules(made))
+
+  test('the same project links for an ESP32', () => {
+    // Of ESP-IDF it wants a version, which git tells, and a configuration, which is empty.
+    const bin = path.join(project, 'bin')
+    fs.mkdirSync(bin)
+    fs.writeFileSync(path.join(bin, 'git'), '#!/bin/sh\necho v6.0\n', { mode: 0o755 })
+    fs.writeFileSync(path.join(bin, 'idf.py'), '#!/bin/sh\n', { mode: 0o755 })
+    const withIdf = { ...env, IDF_PATH: bin, PATH: bin + path.delimiter + env['PATH'] }
+    const output = build(sdk, project, ['-p', 'esp32/nodemcu'], withIdf)
+    const folder = path.join(output, 'tmp/esp32/nodemcu/release', NAME)
+    const config = path.join(folder, 'xsProj-esp32/build/config')
+    fs.mkdirSync(config, { recursive: true })
+    fs.writeFileSync(path.join(config, 'sdkconfig.h'), '')
+    const linked = path.join(folder, 'mc.xs.c')
+    run('make', ['-f', path.join(folder, 'makefile'), linked], project, withIdf)
+    checkModules(folder)
+    const functions = fs.readFileSync(path.join(folder, 'mc.xs.h'), 'utf8')
+    const ours = functions.match(/xs_holdfast_\w+(?=\()/g)!
     assert.deepEqual(
-      modules.filter((name) => name.includes('dist')),
-      [],
+      ours.sort(),
+      ['copy', 'crc32', 'deepSleep', 'random'].map((one) => 'xs_holdfast_' + one),
     )
-    const preloads = [...makefile.matchAll(/-p (holdfast\S*\.xsb)/g)].map((match) => match[1]!)
-    assert.deepEqual(preloads.sort(), modules.sort())
   })
 
   test('it runs: what was kept when its power was cut is delivered, in order', async () => {
@@ -111,12 +142,11 @@ if (sdk !== null) {
     const glib = run('pkg-config', ['--cflags', '--libs', 'glib-2.0'], root).trim().split(/\s+/)
     const source = path.join(sources, 'headless.c')
     run('cc', ['-w', include, source, '-o', headless, '-ldl', ...glib], project)
-    const image = path.join(output, 'bin/lin/mc/release', NAME, 'mc.so')
     let text = ''
     const boot = (): ChildProcess => {
       // Files of the simulator lie in HOME.
-      const env = { ...process.env, HOME: project }
-      const child = spawn(headless, [image], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      const home = { ...process.env, HOME: project }
+      const child = spawn(headless, [image], { env: home, stdio: ['ignore', 'pipe', 'inherit'] })
       child.stdout!.on('data', (data) => (text += data))
       children.push(child)
       return child
