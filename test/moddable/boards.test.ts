@@ -3,7 +3,7 @@
  * be.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
@@ -11,6 +11,8 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { bundleManifest } from '../../targets/esp32/tool/bundle.js'
+import { findMosquitto, freePort, hasMosquitto } from '../broker/mosquitto.js'
+import { until } from '../until.js'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 const page = fs.readFileSync(path.join(root, 'docs/BOARDS.md'), 'utf8')
@@ -28,21 +30,65 @@ function blocks(language: string): string[] {
 
 const commands = blocks('sh').flatMap((block) => block.trim().split('\n'))
 
-/** Commands that want a board, a network or minutes; what there is of them is checked elsewhere. */
-const ELSEWHERE = [
-  /^npx xs-dev (setup|run)\b/,
-  /^mosquitto(_sub)? /,
-  /^npm ci$/,
-  /^npm start -- --app targets\/sensor\.ts$/,
+/** What no test can run, and why. */
+const ELSEWHERE: [RegExp, string][] = [
+  [/^npx xs-dev setup\b/, 'installs an SDK and ESP-IDF from GitHub: gigabytes, and not loopback'],
+  [/^npx xs-dev run\b/, 'wants a board'],
+  [/^npm ci$/, 'replaces the node_modules that this runs from; .ci/run begins with it'],
 ]
+/** Run below as they stand, but for the port, and the address of the broker. */
+const BROKER = 'mosquitto -v'
+const WATCH = "mosquitto_sub -h 192.168.1.2 -v -t 'greenhouse/#'"
+const AT_THE_DESK = 'npm start -- --app targets/sensor.ts'
 
 test('each command is one that a test knows', () => {
   assert.ok(commands.length >= 9)
+  const here = [BROKER, WATCH, AT_THE_DESK]
+  for (const command of here) assert.ok(commands.includes(command), command)
   for (const command of commands) {
     const isKnown = /^(npm run (build|flash):esp32|openssl x509) ?/.test(command)
-    assert.ok(isKnown || ELSEWHERE.some((pattern) => pattern.test(command)), command)
+    const isElsewhere = ELSEWHERE.some(([pattern]) => pattern.test(command))
+    assert.ok(isKnown || here.includes(command) || isElsewhere, command)
   }
 })
+
+/** Starts a command of the page and collects what it says. */
+function begin(command: string, words: string[], ...more: string[]) {
+  const child = spawn(command, [...words, ...more], { cwd: root })
+  const said = { text: '' }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (data: string) => (said.text += data))
+  }
+  return { child, said }
+}
+
+const DESK = 'the commands of docs/BOARDS.md at the desk'
+const hasClients = spawnSync('mosquitto_sub', ['--help']).error === undefined
+if (!hasClients)
+  console.log(`left out: ${DESK}: no mosquitto_sub (apt-get install mosquitto-clients)`)
+if (hasClients && hasMosquitto(DESK)) {
+  test('the command for the broker starts one', async () => {
+    const [, ...words] = BROKER.split(' ')
+    const { child, said } = begin(findMosquitto()!, words, '-p', String(await freePort()))
+    await until('a broker', () => /mosquitto version \S+ running/.test(said.text))
+    child.kill('SIGTERM')
+  })
+
+  test('the sensor at the desk is heard by the command that watches a board', async (context) => {
+    const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
+    const [, line] = /^npm run -s build && node (.*)$/.exec(scripts.start)!
+    const words = [...line!.split(' '), ...AT_THE_DESK.split(' ').slice(3)]
+    const sensor = begin(process.execPath, words)
+    context.after(() => sensor.child.kill('SIGKILL'))
+    await until('it samples', () => /^sample /m.test(sensor.said.text))
+    const [, port] = /broker mqtt:\/\/\S+:(\d+);/.exec(sensor.said.text)!
+    const watch = WATCH.replace('192.168.1.2', '127.0.0.1 -p ' + port).replaceAll("'", '')
+    const [command, ...rest] = watch.split(' ')
+    const watcher = begin(command!, rest)
+    context.after(() => watcher.child.kill('SIGKILL'))
+    await until('a sample', () => /^greenhouse\/7\/temperature -?\d/m.test(watcher.said.text))
+  })
+}
 
 test('the commands that build and flash reach mcconfig with what they say', () => {
   const bin = path.join(scratch, 'bin')
