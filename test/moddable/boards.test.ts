@@ -35,6 +35,8 @@ const ELSEWHERE: [RegExp, string][] = [
   [/^npx xs-dev setup\b/, 'installs an SDK and ESP-IDF from GitHub: gigabytes, and not loopback'],
   [/^npx xs-dev run\b/, 'wants a board'],
   [/^npm ci$/, 'replaces the node_modules that this runs from; .ci/run begins with it'],
+  [/^npm install holdfast$/, 'wants a registry; mcpack.test.ts installs what "npm pack" packs'],
+  [/^mcpack mcconfig -m -p esp32/, 'ends with ESP-IDF; mcpack.test.ts goes as far as the linker'],
 ]
 /** Run below as they stand, but for the port, and the address of the broker. */
 const BROKER = 'mosquitto -v'

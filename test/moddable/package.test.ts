@@ -10,6 +10,7 @@ import * as path from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as esbuild from 'esbuild'
+import ts from 'typescript'
 import { ModuleTable } from '../../targets/esp32/tool/bundle.js'
 import { manifests } from '../../targets/esp32/tool/manifests.js'
 import { writePackages } from '../../targets/esp32/tool/packages.js'
@@ -129,6 +130,31 @@ test('the manifests within the package bring what mcpack does not find, and prel
   assert.deepEqual(preload, ['holdfast', 'holdfast/*'])
   assert.deepEqual(modules, ['hal/moddable/native.c'])
   assert.equal([...includes][0], '$(MODDABLE)/examples/manifest_base.json', 'it sets $(MODULES)')
+})
+
+test('with the condition "moddable", TypeScript knows the class that brings the platform', () => {
+  const file = path.join(scratch, 'pattern.ts')
+  fs.writeFileSync(
+    file,
+    "import MQTTClient from 'holdfast/ecma419'\n" +
+      "import { openSystem } from 'holdfast/moddable'\n" +
+      "export const it = [new MQTTClient({ host: 'b', id: 'c' }, 'no second argument'), openSystem]\n",
+  )
+  const program = ts.createProgram([file], {
+    strict: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2022.d.ts'],
+    module: ts.ModuleKind.Preserve,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    customConditions: ['moddable'],
+    skipLibCheck: true,
+    types: [],
+  })
+  const problems = ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+  assert.deepEqual(problems, ['Expected 1 arguments, but got 2.'])
 })
 
 test('what only Moddable has is not found without the condition', async () => {
