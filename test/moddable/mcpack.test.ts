@@ -15,7 +15,7 @@ import mqtt from 'mqtt'
 import { writePackages } from '../../targets/esp32/tool/packages.js'
 import { Mosquitto, hasMosquitto } from '../broker/mosquitto.js'
 import { until } from '../until.js'
-import { findSdk, run, sdkEnvironment, toolsOf } from './sdk.js'
+import { findSdk, linkForEsp32, run, sdkEnvironment, toolsOf } from './sdk.js'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 const sources = path.join(root, 'test/moddable/mcpack')
@@ -63,15 +63,6 @@ function write(project: string, broker: string): void {
   fs.writeFileSync(path.join(project, 'manifest.json'), JSON.stringify(manifest))
 }
 
-/** Lets mcpack and mcconfig build it, and returns the folder with what they made. */
-function build(sdk: string, project: string, words: string[], env: NodeJS.ProcessEnv): string {
-  const output = path.join(project, 'out')
-  fs.mkdirSync(output, { recursive: true })
-  const mcpack = path.join(toolsOf(sdk), 'mcpack')
-  run(mcpack, ['mcconfig', ...words, '-o', output], project, env)
-  return output
-}
-
 /** Checks that what mcconfig makes has each of our modules once, as JavaScript, and preloaded. */
 function checkModules(folder: string): void {
   const makefile = fs.readFileSync(path.join(folder, 'makefile'), 'utf8')
@@ -102,31 +93,21 @@ if (sdk !== null) {
     fs.rmSync(path.join(sdk, 'build/tmp', NAME), { recursive: true, force: true })
   })
   write(project, broker.url)
-  const env = sdkEnvironment(sdk)
   const made = path.join(project, 'out/tmp/lin/mc/release', NAME)
   const image = path.join(project, 'out/bin/lin/mc/release', NAME, 'mc.so')
 
   test('mcpack builds a project that imports every public name', () => {
-    build(sdk, project, ['-m', '-p', 'lin'], env)
+    const output = path.join(project, 'out')
+    fs.mkdirSync(output)
+    const words = ['mcconfig', '-m', '-p', 'lin', '-o', output]
+    run(path.join(toolsOf(sdk), 'mcpack'), words, project, sdkEnvironment(sdk))
     assert.ok(fs.existsSync(image))
   })
 
   test('each module is in the image once, as JavaScript, and preloaded', () => checkModules(made))
 
   test('the same project links for an ESP32', () => {
-    // Of ESP-IDF it wants a version, which git tells, and a configuration, which is empty.
-    const bin = path.join(project, 'bin')
-    fs.mkdirSync(bin)
-    fs.writeFileSync(path.join(bin, 'git'), '#!/bin/sh\necho v6.0\n', { mode: 0o755 })
-    fs.writeFileSync(path.join(bin, 'idf.py'), '#!/bin/sh\n', { mode: 0o755 })
-    const withIdf = { ...env, IDF_PATH: bin, PATH: bin + path.delimiter + env['PATH'] }
-    const output = build(sdk, project, ['-p', 'esp32/nodemcu'], withIdf)
-    const folder = path.join(output, 'tmp/esp32/nodemcu/release', NAME)
-    const config = path.join(folder, 'xsProj-esp32/build/config')
-    fs.mkdirSync(config, { recursive: true })
-    fs.writeFileSync(path.join(config, 'sdkconfig.h'), '')
-    const linked = path.join(folder, 'mc.xs.c')
-    run('make', ['-f', path.join(folder, 'makefile'), linked], project, withIdf)
+    const folder = linkForEsp32(sdk, 'mcpack', [], project, path.join(project, 'linked'))
     checkModules(folder)
     const functions = fs.readFileSync(path.join(folder, 'mc.xs.h'), 'utf8')
     const ours = functions.match(/xs_holdfast_\w+(?=\()/g)!

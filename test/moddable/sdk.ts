@@ -50,3 +50,38 @@ export function run(command: string, words: string[], cwd: string, env = process
   const said = stderr + stdout.split('\n').slice(-20).join('\n')
   throw new Error(`${[command, ...words].join(' ')} ended with ${status}\n${said}`)
 }
+
+/**
+ * Makes of `words` (for mcpack or mcconfig, without the platform) a program for an ESP32 as far as
+ * the SDK's linker goes, and returns the folder with what was made: `makefile`, `modules`, `mc.xs.c`.
+ * Of ESP-IDF it wants a version, which git tells, and a configuration, which is empty.
+ */
+export function linkForEsp32(
+  sdk: string,
+  tool: 'mcconfig' | 'mcpack',
+  words: string[],
+  cwd: string,
+  scratch: string,
+): string {
+  const idf = path.join(scratch, 'idf')
+  const output = path.join(scratch, 'esp32')
+  for (const folder of [idf, output]) fs.mkdirSync(folder, { recursive: true })
+  fs.writeFileSync(path.join(idf, 'git'), '#!/bin/sh\necho v6.0\n', { mode: 0o755 })
+  fs.writeFileSync(path.join(idf, 'idf.py'), '#!/bin/sh\n', { mode: 0o755 })
+  const env = sdkEnvironment(sdk)
+  env['IDF_PATH'] = idf
+  env['PATH'] = idf + path.delimiter + env['PATH']
+  // Not with -m: that would go on to the compilers of ESP-IDF.
+  const target = ['-p', 'esp32/nodemcu', '-o', output]
+  const first = tool === 'mcpack' ? ['mcconfig'] : []
+  run(path.join(toolsOf(sdk), tool), [...first, ...target, ...words], cwd, env)
+  const release = path.join(output, 'tmp/esp32/nodemcu/release')
+  const folders = fs.readdirSync(release).map((name) => path.join(release, name))
+  const folder = folders.find((one) => fs.existsSync(path.join(one, 'makefile')))!
+  const config = path.join(folder, 'xsProj-esp32/build/config')
+  fs.mkdirSync(config, { recursive: true })
+  fs.writeFileSync(path.join(config, 'sdkconfig.h'), '')
+  const linked = path.join(folder, 'mc.xs.c')
+  run('make', ['-f', path.join(folder, 'makefile'), linked], cwd, env)
+  return folder
+}
