@@ -1,7 +1,7 @@
 /**
  * `npm run bench:rom [-- --json]`: what each manifest puts into the ROM of a board, counted in what
  * the linker of the Moddable SDK makes of its preloaded modules. Needs MODDABLE. The platform's own
- * modules are empty here, so only Holdfast is counted, and the cipher from npm. Knows nothing of RAM.
+ * modules are empty here: counted are Holdfast and the cipher from npm. Knows nothing of RAM.
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'

@@ -1,7 +1,7 @@
 /**
  * `native.c` compiled for the processors of the boards, against the headers of the Moddable SDK:
- * Xtensa (ESP32, S2, S3; the compiler at hand is for another core of the family) and RISC-V (C3, C6,
- * H2). ESP-IDF's headers are stood in for by the few declarations that are needed. Needs the SDK
+ * Xtensa (ESP32, S2, S3; the compiler is for another core of the family) and RISC-V (C3, C6, H2).
+ * ESP-IDF's headers are stood in for by the few declarations that are needed. Needs the SDK
  * (sdk.ts) and a compiler, of which Debian has both.
  */
 import assert from 'node:assert/strict'

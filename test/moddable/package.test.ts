@@ -138,7 +138,7 @@ test('with the condition "moddable", TypeScript knows the class that brings the 
     file,
     "import MQTTClient from 'holdfast/ecma419'\n" +
       "import { openSystem } from 'holdfast/moddable'\n" +
-      "export const it = [new MQTTClient({ host: 'b', id: 'c' }, 'no second argument'), openSystem]\n",
+      "export const it = [new MQTTClient({ host: 'b', id: 'c' }, 'one too many'), openSystem]\n",
   )
   const program = ts.createProgram([file], {
     strict: true,

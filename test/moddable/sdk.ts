@@ -53,8 +53,8 @@ export function run(command: string, words: string[], cwd: string, env = process
 
 /**
  * Makes of `words` (for mcpack or mcconfig, without the platform) a program for an ESP32 as far as
- * the SDK's linker goes, and returns the folder with what was made: `makefile`, `modules`, `mc.xs.c`.
- * Of ESP-IDF it wants a version, which git tells, and a configuration, which is empty.
+ * the SDK's linker goes, and returns the folder with what was made: `makefile`, `modules`,
+ * `mc.xs.c`. Of ESP-IDF it wants a version, which git tells, and an empty configuration.
  */
 export function linkForEsp32(
   sdk: string,
