@@ -47,7 +47,7 @@ function install(project: string): void {
 }
 
 /** Writes the project. */
-function write(project: string, broker: string): void {
+function write(project: string, broker: string, port: number): void {
   install(project)
   for (const file of ['main.js', 'flash-file.js']) {
     fs.copyFileSync(path.join(sources, file), path.join(project, file))
@@ -59,7 +59,9 @@ function write(project: string, broker: string): void {
   )
   const modules = { 'embedded:storage/flash': './flash-file' }
   // The simulator has no flash; an ESP32 has.
-  const manifest = { config: { broker }, platforms: { lin: { include, modules } } }
+  // The stack that README names for the cipher.
+  const creation = { stack: 640 }
+  const manifest = { config: { broker, port }, creation, platforms: { lin: { include, modules } } }
   fs.writeFileSync(path.join(project, 'manifest.json'), JSON.stringify(manifest))
 }
 
@@ -92,7 +94,7 @@ if (sdk !== null) {
     fs.rmSync(project, { recursive: true })
     fs.rmSync(path.join(sdk, 'build/tmp', NAME), { recursive: true, force: true })
   })
-  write(project, broker.url)
+  write(project, broker.url, broker.port)
   const made = path.join(project, 'out/tmp/lin/mc/release', NAME)
   const image = path.join(project, 'out/bin/lin/mc/release', NAME, 'mc.so')
 
@@ -142,13 +144,18 @@ if (sdk !== null) {
     const received: string[] = []
     const client = await mqtt.connectAsync(broker.url)
     client.on('message', (_topic, payload) => received.push(payload.toString()))
-    await client.subscribeAsync('mcpack/kept', { qos: 1 })
+    await client.subscribeAsync('mcpack/+', { qos: 1 })
     text = ''
     boot()
     await until('all acknowledged', () => text.includes('left 0\n'))
     assert.match(text, /\nkept 3\n/)
-    await until('three messages', () => received.length >= 3)
-    assert.deepEqual(received, ['message 1', 'message 2', 'message 3'])
+    await until('four messages', () => received.length >= 4)
+    assert.deepEqual(
+      received.filter((one) => one !== 'from the pattern'),
+      ['message 1', 'message 2', 'message 3'],
+    )
+    const flash = fs.readFileSync(path.join(project, 'mcpack-flash.img'), 'latin1')
+    assert.ok(!flash.includes('message 1') && !flash.includes('mcpack/kept'), 'not encrypted')
     await client.endAsync()
   })
 }
