@@ -20,6 +20,8 @@ const LAYERS: Record<string, string[]> = {
   shared: ['queue', 'store', 'codec', 'hal'],
   client: ['session', 'queue', 'store', 'codec', 'hal', 'shared'],
   ecma419: ['client', 'session', 'queue', 'store', 'codec', 'hal', 'shared'],
+  // The small client shares bytes, records and windows with the full one, and no session.
+  small: ['store', 'codec', 'hal', 'shared'],
   status: [],
   hal: [],
 }

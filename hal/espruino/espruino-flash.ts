@@ -55,8 +55,7 @@ export class EspruinoFlash implements ReadWriteStorage {
         throw areaError(index, area, 'is not in flash that Flash.getPage knows')
       }
       if (eraseSize === 0) eraseSize = page.length
-      if (page.length !== eraseSize) throw areaError(index, area, 'has pages of another size')
-      if (page.addr !== area.addr || area.length % eraseSize !== 0) {
+      if (page.length !== eraseSize || page.addr !== area.addr || area.length % eraseSize !== 0) {
         throw areaError(index, area, 'is not made of whole pages of ' + eraseSize + ' bytes')
       }
       for (let other = 0; other < index; other++) {
@@ -67,13 +66,9 @@ export class EspruinoFlash implements ReadWriteStorage {
       capacity += area.length
     }
     if (capacity === 0) throw new Error('areas is empty; give the flash that Holdfast may use')
-    if (eraseSize < 512 || eraseSize > 65536 || (eraseSize & (eraseSize - 1)) !== 0) {
-      throw new Error(
-        'pages of ' + eraseSize + ' bytes; a power of two from 512 to 65536 is needed',
-      )
-    }
     const unit = (options && options.writeSize) ?? 4
-    if (unit < 1 || unit > 32 || (unit & (unit - 1)) !== 0) {
+    if (!isSize(eraseSize, 512, 65536)) throw new Error('pages of ' + eraseSize + ' bytes')
+    if (!isSize(unit, 1, 32)) {
       throw new Error('writeSize is ' + unit + '; it must be a power of two up to 32')
     }
     this.capacity = capacity
@@ -84,24 +79,22 @@ export class EspruinoFlash implements ReadWriteStorage {
   }
 
   read(address: number, target: Uint8Array, targetAt: number, length: number): Status {
-    this.check(address, length, 1)
-    if (targetAt < 0 || targetAt + length > target.length)
-      throw bufferError(target, targetAt, length)
+    assertRange(this, address, length, 1)
+    assertBuffer(target, targetAt, length)
     for (let done = 0; done < length;) {
-      const size = this.pieceSize(address + done, length - done)
-      target.set(this.flash.read(size, this.place(address + done)), targetAt + done)
+      const size = pieceSize(address + done, length - done)
+      target.set(this.flash.read(size, placeOf(this.areas, address + done)), targetAt + done)
       done += size
     }
     return OK
   }
 
   write(address: number, source: Uint8Array, sourceAt: number, length: number): Status {
-    this.check(address, length, this.writeSize)
-    if (sourceAt < 0 || sourceAt + length > source.length)
-      throw bufferError(source, sourceAt, length)
+    assertRange(this, address, length, this.writeSize)
+    assertBuffer(source, sourceAt, length)
     for (let done = 0; done < length;) {
-      const size = this.pieceSize(address + done, length - done)
-      const place = this.place(address + done)
+      const size = pieceSize(address + done, length - done)
+      const place = placeOf(this.areas, address + done)
       const piece = new Uint8Array(source.buffer, source.byteOffset + sourceAt + done, size)
       this.flash.write(piece, place)
       if (E.CRC32(this.flash.read(size, place)) !== E.CRC32(piece)) return ERR_STORAGE
@@ -111,9 +104,9 @@ export class EspruinoFlash implements ReadWriteStorage {
   }
 
   erase(address: number, length: number): Status {
-    this.check(address, length, this.eraseSize)
+    assertRange(this, address, length, this.eraseSize)
     for (let done = 0; done < length; done += this.eraseSize) {
-      const place = this.place(address + done)
+      const place = placeOf(this.areas, address + done)
       this.flash.erasePage(place)
       for (let at = 0; at < this.eraseSize; at += PIECE) {
         if (E.CRC32(this.flash.read(PIECE, place + at)) !== this.blankCrc) return ERR_STORAGE
@@ -121,39 +114,47 @@ export class EspruinoFlash implements ReadWriteStorage {
     }
     return OK
   }
+}
 
-  private check(address: number, length: number, unit: number): void {
-    if (!(address >= 0 && length >= 0 && address + length <= this.capacity)) {
-      throw new Error('range outside the areas: ' + length + ' bytes at ' + address)
-    }
-    if (address % 1 !== 0 || length % 1 !== 0) {
-      throw new Error('not whole numbers: ' + length + ' bytes at ' + address)
-    }
-    if (address % unit !== 0 || length % unit !== 0) {
-      throw new Error('not aligned to ' + unit + ': ' + length + ' bytes at ' + address)
-    }
-  }
+/** A power of two in these bounds. */
+function isSize(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most && (value & (value - 1)) === 0
+}
 
-  /** The address on the chip. */
-  private place(address: number): number {
-    let index = 0
-    let rest = address
-    while (rest >= this.areas[index]!.length) rest -= this.areas[index++]!.length
-    // `erasePage` refuses a number that is stored as a fraction, as what came of a division is.
-    return (this.areas[index]!.addr + rest) | 0
-  }
+/** The address on the chip. */
+function placeOf(areas: FlashArea[], address: number): number {
+  let index = 0
+  let rest = address
+  while (rest >= areas[index]!.length) rest -= areas[index++]!.length
+  // `erasePage` refuses a number that is stored as a fraction, as what came of a division is.
+  return (areas[index]!.addr + rest) | 0
+}
 
-  /** Bytes that can move at once: a piece ends at the latest with its page, so with its area. */
-  private pieceSize(address: number, length: number): number {
-    const size = PIECE - (address % PIECE)
-    return size < length ? size : length
+/** Bytes that can move at once: a piece ends at the latest with its page, so with its area. */
+function pieceSize(address: number, length: number): number {
+  const size = PIECE - (address % PIECE)
+  return size < length ? size : length
+}
+
+// What a caller must not do; a build without assertions leaves these calls out.
+
+function assertRange(flash: ReadWriteStorage, address: number, length: number, unit: number): void {
+  if (!(address >= 0 && length >= 0 && address + length <= flash.capacity)) {
+    throw new Error('range outside the areas: ' + length + ' bytes at ' + address)
   }
+  if (address % 1 !== 0 || length % 1 !== 0) {
+    throw new Error('not whole numbers: ' + length + ' bytes at ' + address)
+  }
+  if (address % unit !== 0 || length % unit !== 0) {
+    throw new Error('not aligned to ' + unit + ': ' + length + ' bytes at ' + address)
+  }
+}
+
+function assertBuffer(buffer: Uint8Array, at: number, length: number): void {
+  if (at >= 0 && at + length <= buffer.length) return
+  throw new Error(length + ' bytes at ' + at + ' are outside a buffer of ' + buffer.length)
 }
 
 function areaError(index: number, area: FlashArea, what: string): Error {
   return new Error('areas[' + index + '] (' + area.length + ' bytes at ' + area.addr + ') ' + what)
-}
-
-function bufferError(buffer: Uint8Array, at: number, length: number): Error {
-  return new Error(length + ' bytes at ' + at + ' are outside a buffer of ' + buffer.length)
 }

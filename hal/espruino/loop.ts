@@ -2,6 +2,7 @@
  * Turns a client on Espruino: calls `poll` when the client says that it has work, and when the time
  * `poll` asked for has come. Knows nothing of what `poll` does.
  */
+import type { System } from '../system.js'
 
 /** What `run` needs of a client. */
 export interface Polled {
@@ -14,7 +15,7 @@ const IDLE_MS = 3600000
 
 export class Loop {
   private readonly client: Polled
-  private readonly system: { now(): number }
+  private readonly system: System
   private readonly turn: () => void
   /** 0 for none: Espruino throws when a timer that is not there is cleared. */
   private timer: number
@@ -23,7 +24,7 @@ export class Loop {
   private isStopped: boolean
 
   /** An exception of `poll` reaches the console, and the client is not polled again. */
-  constructor(client: Polled, system: { now(): number }) {
+  constructor(client: Polled, system: System) {
     this.client = client
     this.system = system
     this.turn = (): void => this.poll()

@@ -7,6 +7,9 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import ts from 'typescript'
 import { projectFolder } from '../simulator/bundle.js'
+import { withArrows, withShortEquals } from './arrows.js'
+import { flattened } from './flatten.js'
+import { pruned } from './prune.js'
 import { renamed, type RenameOptions } from './rename.js'
 import { switched, type Switches } from './switches.js'
 
@@ -41,6 +44,11 @@ export interface BundleOptions extends Switches {
   readonly entry: string
   /** False: names as in the sources. */
   readonly minify?: boolean
+  /**
+   * Classes and interfaces of which the program makes one object only: they become variables and
+   * functions. Only what `entry` exports is public then.
+   */
+  readonly singles?: readonly string[]
 }
 
 /** The public names lead to the sources of this project. */
@@ -54,13 +62,26 @@ function inProject(...names: string[]): string[] {
 }
 
 /** What `renamed` must know of the project. */
-function renaming({ entry }: BundleOptions, edit: RenameOptions['edit']): RenameOptions {
+function renaming({ entry, singles }: BundleOptions, edit: RenameOptions['edit']): RenameOptions {
   const globals = inProject('hal/espruino/globals.d.ts', 'targets/espruino/board/globals.d.ts')
-  const faces = inProject('src/index.ts', 'src/storage.ts', 'hal/espruino/index.ts')
+  const faces = inProject(
+    'src/index.ts',
+    'src/storage.ts',
+    'src/small/index.ts',
+    'src/small/storage.ts',
+    'hal/espruino/index.ts',
+  )
   const paths: Record<string, string[]> = {}
   for (const [name, file] of Object.entries(PUBLIC)) paths[name] = inProject(file)
   const folders = inProject('src/', 'hal/')
-  return { entries: [entry, ...globals], faces: [entry, ...faces], folders, paths, edit }
+  return {
+    entries: [entry, ...globals],
+    faces: singles ? [entry] : [entry, ...faces],
+    folders,
+    paths,
+    singles: singles ?? [],
+    edit,
+  }
 }
 
 /** The text of the bundle: a module whose exports are set, or a script where there are none. */
@@ -93,16 +114,35 @@ export async function bundle(options: BundleOptions): Promise<string> {
     write: false,
     format: 'esm',
     platform: 'neutral',
-    minify: isMinified,
+    minify: isMinified && !options.singles,
     charset: 'ascii',
     legalComments: 'none',
     plugins: [sources],
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
     logLevel: 'silent',
   })
-  const text = withExports(outputFiles[0]!.text).replaceAll(REQUIRE, 'require')
-  check(text)
+  let made = outputFiles[0]!.text
+  if (isMinified && options.singles) made = await minified(pruned(flattened(made)))
+  let text = withExports(made).replaceAll(REQUIRE, 'require')
+  if (isMinified && options.singles) text = withArrows(withShortEquals(text))
+  check(text, options.singles !== undefined)
   return text
+}
+
+async function minified(text: string): Promise<string> {
+  const { outputFiles } = await esbuild.build({
+    ...LANGUAGE,
+    stdin: { contents: text + NO_E, loader: 'js' },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'neutral',
+    minify: true,
+    charset: 'ascii',
+    legalComments: 'none',
+    logLevel: 'silent',
+  })
+  return outputFiles[0]!.text
 }
 
 /** Espruino's modules set their exports; it has no statement for them. */
@@ -119,8 +159,11 @@ function withExports(text: string): string {
     .trimEnd()
 }
 
-/** Refuses what esbuild lets through and Espruino does not run. */
-function check(text: string): void {
+/**
+ * Refuses what esbuild lets through and Espruino does not run. `isFlat`: variables of the file are
+ * set by functions that run later.
+ */
+function check(text: string, isFlat: boolean): void {
   const tree = ts.createSourceFile('bundle.js', text, ts.ScriptTarget.ES2022, true)
   const declared = (node: ts.Node): ts.Node | undefined =>
     ts.isVariableDeclaration(node) ||
@@ -150,7 +193,7 @@ function check(text: string): void {
     // `var` counts from where it stands only, and esbuild adds some at the end of a function.
     if (ts.isVariableDeclarationList(node) && !(node.flags & ts.NodeFlags.BlockScoped)) {
       const isTop = ts.isSourceFile(node.parent.parent)
-      if (!isTop || node.declarations.some(({ initializer }) => !initializer)) {
+      if (!isTop || (!isFlat && node.declarations.some(({ initializer }) => !initializer))) {
         refuse(node, '`var` before it stands')
       }
     }

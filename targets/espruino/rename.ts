@@ -7,6 +7,7 @@
  */
 import ts from 'typescript'
 import { constantEdits } from './constants.js'
+import { MARKER } from './flatten.js'
 import { applyEdits } from './switches.js'
 
 export class RenameError extends Error {}
@@ -16,6 +17,8 @@ interface Use {
   readonly file: ts.SourceFile
   readonly node: ts.Node
   readonly name: string
+  /** What gets one short name: the name, or of a class that is to be flat `Class.name`. */
+  readonly key: string
   readonly kind: 'name' | 'shorthand' | 'quoted'
 }
 
@@ -44,6 +47,8 @@ export interface RenameOptions {
   readonly folders: string[]
   /** Where imports by a package's name lead. */
   readonly paths: Record<string, string[]>
+  /** Classes and interfaces that stand for one object: `flattened` makes variables of members. */
+  readonly singles: readonly string[]
   /** What each source goes through before. */
   edit(file: string, text: string): string
 }
@@ -146,10 +151,33 @@ function literalSymbol(
   return (type && checker.getNonNullableType(type).getProperty(name.getText())) ?? own
 }
 
-function usesIn(file: ts.SourceFile, checker: ts.TypeChecker, names: PublicNames): Use[] {
+/** The class or interface among `singles` that a property belongs to, with its name. */
+function keyOf(symbol: ts.Symbol, checker: ts.TypeChecker, singles: readonly string[]): string {
+  const owner = symbol.declarations?.[0]?.parent
+  if (!owner || !(ts.isClassDeclaration(owner) || ts.isInterfaceDeclaration(owner))) {
+    return symbol.name
+  }
+  // What a class has because it implements an interface has the interface's key.
+  for (const { types } of owner.heritageClauses ?? []) {
+    for (const type of types) {
+      const inherited = checker.getTypeAtLocation(type).getProperty(symbol.name)
+      if (inherited) return keyOf(inherited, checker, singles)
+    }
+  }
+  return singles.includes(owner.name!.text) ? `${owner.name!.text}.${symbol.name}` : symbol.name
+}
+
+function usesIn(
+  file: ts.SourceFile,
+  checker: ts.TypeChecker,
+  names: PublicNames,
+  singles: readonly string[],
+): Use[] {
   const uses: Use[] = []
   const note = (node: ts.Node, symbol: ts.Symbol | undefined, kind: Use['kind'] = 'name'): void => {
-    if (!names.has(symbol)) uses.push({ file, node, name: symbol!.name, kind })
+    if (names.has(symbol)) return
+    const { name } = symbol!
+    uses.push({ file, node, name, key: keyOf(symbol!, checker, singles), kind })
   }
   const visit = (node: ts.Node): void => {
     if (ts.isPropertyAccessExpression(node)) {
@@ -190,7 +218,11 @@ function* shortNames(): Generator<string> {
 /** A short name for each, the shortest for the most frequent; none that a public type may have. */
 function namesFor(uses: readonly Use[], program: ts.Program): Map<string, string> {
   const counts = new Map<string, number>()
-  for (const { name } of uses) counts.set(name, (counts.get(name) ?? 0) + 1)
+  const names = new Map<string, string>()
+  for (const { key } of uses) {
+    if (!key.includes('.')) counts.set(key, (counts.get(key) ?? 0) + 1)
+    else if (!names.has(key)) names.set(key, MARKER + names.size)
+  }
   const taken = new Set(['do', 'if', 'in', 'of', 'is', 'as', 'on'])
   for (const file of program.getSourceFiles()) {
     const visit = (node: ts.Node): void => {
@@ -200,7 +232,6 @@ function namesFor(uses: readonly Use[], program: ts.Program): Map<string, string
     visit(file)
   }
   const free = shortNames()
-  const names = new Map<string, string>()
   for (const [name] of [...counts].sort((one, other) => other[1] - one[1])) {
     let short = free.next().value as string
     while (taken.has(short)) short = free.next().value as string
@@ -218,8 +249,8 @@ function renamedTexts(
   for (const file of program.getSourceFiles()) {
     if (!file.isDeclarationFile) edits.set(file, constantEdits(file, program.getTypeChecker()))
   }
-  for (const { file, node, name, kind } of uses) {
-    const short = names.get(name)!
+  for (const { file, node, name, key, kind } of uses) {
+    const short = names.get(key)!
     let text = short
     if (kind === 'shorthand') text = `${short}: ${name}`
     if (kind === 'quoted') text = `'${short}'`
@@ -247,7 +278,7 @@ export function renamed(options: RenameOptions): Map<string, string> {
   for (let count = 0; count < TRY_LIMIT; count++) {
     const names = new PublicNames(program, options, kept)
     const files = program.getSourceFiles().filter((file) => !file.isDeclarationFile)
-    const uses = files.flatMap((file) => usesIn(file, checker, names))
+    const uses = files.flatMap((file) => usesIn(file, checker, names, options.singles))
     const result = new Map([...texts, ...renamedTexts(uses, namesFor(uses, program), program)])
     const complaints = ts
       .getPreEmitDiagnostics(programOf(options, result))

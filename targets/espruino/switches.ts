@@ -11,6 +11,8 @@ export interface Switches {
   readonly protocol: 0 | 4 | 5
   /** False: errors name the option only, `statusText` gives the number. */
   readonly words: boolean
+  /** False: calls of functions named `assert…`, which tell a programming error, are left out. */
+  readonly asserts?: boolean
 }
 
 export class SwitchError extends Error {}
@@ -98,10 +100,23 @@ function wordEdits(tree: ts.SourceFile): Edit[] {
   return edits
 }
 
+function assertEdits(tree: ts.SourceFile): Edit[] {
+  const edits: Edit[] = []
+  const visit = (node: ts.Node): void => {
+    const call = ts.isExpressionStatement(node) ? node.expression : undefined
+    if (call && ts.isCallExpression(call) && /^assert[A-Z]/.test(call.expression.getText(tree))) {
+      edits.push({ at: node.getStart(tree), end: node.end, text: '' })
+    } else ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return edits
+}
+
 /** The text of a source as this build wants it. */
 export function switched(file: string, text: string, switches: Switches): string {
   const tree = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true)
   const edits = switches.words ? [] : wordEdits(tree)
+  if (switches.asserts === false) edits.push(...assertEdits(tree))
   const isProtocol = path.basename(file) === 'protocol.ts'
   if (switches.protocol !== 0 && !isProtocol) {
     const inWords = (edit: Edit): boolean =>

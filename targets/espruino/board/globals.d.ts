@@ -9,3 +9,6 @@ declare function require(name: 'Storage'): { readJSON(name: string, isQuiet: boo
 declare function setInterval(callback: () => void, ms: number): number
 declare function clearInterval(timer: number): void
 declare const console: { log(text: string): void }
+interface ObjectConstructor {
+  assign<T>(target: object, source: T): T
+}

@@ -1,0 +1,3 @@
+/** The public names of the small client's durable storage. */
+export { FlashOutbox } from './flash-outbox.js'
+export type { FlashOutboxOptions } from './flash-outbox.js'

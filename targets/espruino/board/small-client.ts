@@ -1,0 +1,37 @@
+/**
+ * SmallEspruinoClient: the small MqttClient over the board's own network and clock, with the habits
+ * of Espruino's modules. Knows nothing of flash.
+ */
+import { EspruinoSystem, EspruinoTransport, Loop } from '../../../hal/espruino/index.js'
+import type { EspruinoTransportOptions } from '../../../hal/espruino/index.js'
+import { MqttClient } from '../../../src/small/index.js'
+import type { SmallOptions } from '../../../src/small/index.js'
+
+/** The client's options without what the board itself is, and those of the board's network. */
+export interface SmallEspruinoOptions
+  extends Omit<SmallOptions, 'system' | 'transport' | 'storage'>, EspruinoTransportOptions {
+  /** What this board knows and nobody else, for its random numbers. */
+  seed?: string
+}
+
+const OWN_NAMES = 'seed tls rejectUnauthorized cert key unsentLimit unreadLimit '
+
+/** The options of MqttClient: a copy of `asked` with what the board is. */
+export function clientOptions(asked: SmallEspruinoOptions): SmallOptions {
+  const made = Object.assign({}, asked as SmallOptions)
+  made.system = new EspruinoSystem(asked.seed)
+  made.transport = new EspruinoTransport(require('net'), asked)
+  return made
+}
+
+export class SmallEspruinoClient extends MqttClient {
+  /** `more`: the names of options that the module has beside, each with a space behind it. */
+  constructor(options: SmallOptions, more: string) {
+    super(options, OWN_NAMES + more)
+    new Loop(this, options.system)
+    // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
+    // Bound, not an arrow: where `super` threw, Espruino passes over this line, and a build with
+    // assertions stops at an arrow that it passes over.
+    E.on('kill', this.flush.bind(this))
+  }
+}
