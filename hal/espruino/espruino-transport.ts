@@ -99,7 +99,9 @@ export class EspruinoTransport implements Transport {
       }
       net = options.tls
     }
-    const address: { [name: string]: unknown } = { host: broker.host, port: broker.port }
+    const address: { [name: string]: unknown } = {}
+    address['host'] = broker.host // as the module names them, whatever a build makes of our names
+    address['port'] = broker.port
     if (options.cert !== undefined) address['cert'] = options.cert
     if (options.key !== undefined) address['key'] = options.key
     let socket: EspruinoSocket | null = null

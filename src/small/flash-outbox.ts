@@ -149,16 +149,18 @@ export class FlashOutbox implements FlashFace {
 
   load(number: number, target: Uint8Array, at: number, end: number): number {
     const sectors = this.sectors
-    if (number !== this.walkNumber) this.readAgain(number)
-    else {
-      const found = this.find(number)
+    if (isBefore(number, this.walkNumber)) this.readAgain(number)
+    // Those in front of it may be complete: they are passed.
+    while (!isBefore(number, this.walkNumber)) {
+      const wanted = this.walkNumber
+      const found = this.find(wanted)
       if (sectors.status !== OK) return ERR_STORAGE
-      const isFound = found === number
+      const isFound = found === wanted
       const walk = this.walk
-      this.places[number & (WINDOW_SPAN - 1)] = isFound ? walk.address + walk.end : NOWHERE
+      this.places[wanted & (WINDOW_SPAN - 1)] = isFound ? walk.address + walk.end : NOWHERE
       if (isFound) walk.end += sectors.sizeOf(sectors.bodyLength)
       else sectors.bodyLength = -1
-      this.walkNumber = numberAfter(number)
+      this.walkNumber = numberAfter(wanted)
     }
     if (sectors.status !== OK) return ERR_STORAGE
     const length = sectors.bodyLength

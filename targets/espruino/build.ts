@@ -16,6 +16,7 @@ import type { Switches } from './switches.js'
 export const PRODUCTS = [
   'holdfast',
   'holdfast-ram',
+  'holdfast-full',
   'holdfast-spi',
   'holdfast-encrypt',
   'main',
@@ -25,10 +26,41 @@ export type Product = (typeof PRODUCTS)[number]
 const TITLES: Record<Product, string> = {
   holdfast: 'module, with storage',
   'holdfast-ram': 'module, without storage',
+  'holdfast-full': 'module, the full client',
   'holdfast-spi': 'module, a flash chip on SPI',
   'holdfast-encrypt': 'module, encrypted storage',
   main: 'script: the sensor, with storage',
 }
+
+/**
+ * Classes and interfaces of which a program with the small client makes one object only: with these
+ * it loses a third of its text (docs/DESIGN.md).
+ */
+const SINGLES = [
+  'EspruinoFlash',
+  'EspruinoSystem',
+  'EspruinoTransport',
+  'ExchangeWindow',
+  'Exchanges',
+  'FlashFace',
+  'FlashOutbox',
+  'Loop',
+  'Mount',
+  'MqttClient',
+  'Outbox',
+  'RamOutbox',
+  'SectorHeader',
+  'Sectors',
+  'SmallEvents',
+  'SmallInbound',
+  'SmallSession',
+  'SmallSettings',
+  'SmallSubscriptions',
+  'System',
+  'Transport',
+  'Wire',
+]
+const SMALL: readonly Product[] = ['holdfast', 'holdfast-ram', 'main']
 
 export interface Built {
   readonly text: string
@@ -39,7 +71,8 @@ export interface Built {
 
 export async function buildProduct(product: Product, switches: Switches): Promise<Built> {
   const entry = path.join(projectFolder(), `targets/espruino/board/${product}.ts`)
-  const text = await bundle({ entry, ...switches })
+  const small = SMALL.includes(product) ? { singles: SINGLES, asserts: false } : {}
+  const text = await bundle({ entry, ...switches, ...small })
   return { text, binary: pretokenise(text), tokens: tokenCount(text) }
 }
 

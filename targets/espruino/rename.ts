@@ -103,7 +103,8 @@ class PublicNames {
   }
 
   has(symbol: ts.Symbol | undefined): boolean {
-    if (symbol === undefined) return true
+    // What an index signature allows may be any name of the outside.
+    if (symbol === undefined || symbol.name === '__index') return true
     const known = this.known.get(symbol)
     if (known !== undefined) return known
     this.known.set(symbol, false) // ends a cycle

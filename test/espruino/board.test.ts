@@ -93,7 +93,7 @@ if (hasInterpreter('a board’s life on Espruino') && hasMosquitto('a board’s 
     const files: Record<string, string> = {}
 
     before(async () => {
-      for (const name of ['holdfast', 'holdfast-spi', 'holdfast-encrypt'] as const) {
+      for (const name of ['holdfast', 'holdfast-full', 'holdfast-spi', 'holdfast-encrypt'] as const) {
         files[name] = (await buildProduct(name, PLAIN)).binary
       }
     })

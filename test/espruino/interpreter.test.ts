@@ -20,17 +20,25 @@ interface Variant {
   readonly protocol: number
 }
 
+const WORDS = { protocol: 0 as const, words: true }
 const VARIANTS: Variant[] = [
-  ...([4, 5] as const).map((protocol) => ({
-    title: `with storage, as text, protocol ${protocol}`,
+  ...(['text', 'binary'] as const).map((form) => ({
+    title: `with storage, as ${form}`,
     product: 'holdfast' as const,
-    switches: { protocol: 0 as const, words: true },
-    form: 'text' as const,
-    protocol,
+    switches: WORDS,
+    form,
+    protocol: 4,
   })),
+  {
+    title: 'the full client, as text, protocol 5',
+    product: 'holdfast-full',
+    switches: WORDS,
+    form: 'text',
+    protocol: 5,
+  },
   ...([4, 5] as const).map((protocol) => ({
-    title: `with storage, pretokenised, one protocol (${protocol}), no words`,
-    product: 'holdfast' as const,
+    title: `the full client, pretokenised, one protocol (${protocol}), no words`,
+    product: 'holdfast-full' as const,
     switches: { protocol, words: false },
     form: 'binary' as const,
     protocol,
@@ -161,7 +169,7 @@ if (hasInterpreter('bundles on Espruino') && hasMosquitto('bundles on Espruino')
       await board.install({ holdfast: built.binary })
       const { heard, url } = scene
       const script = `var n=0;setInterval(function(){if(n<40)publish('m'+n,1+(n&1));n++},15);`
-      board.start(device(url, 5, null, script))
+      board.start(device(url, 4, null, script))
       await until('the first messages', () => heard.length >= 5)
       scene.cutNetwork()
       await board.until('all publishes', (line) => line.startsWith('kept m39 '))

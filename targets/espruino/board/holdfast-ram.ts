@@ -1,10 +1,19 @@
 /** The module for Espruino without storage: messages wait in RAM. */
+import { integer } from '../../../src/checks.js'
+import { RamOutbox } from '../../../src/small/ram-outbox.js'
 import { clientOptions, EspruinoClient, type EspruinoOptions } from './client.js'
 
-export { EspruinoSystem, EspruinoTransport, Loop } from '../../../hal/espruino/index.js'
-export { MqttClient, statusText } from '../../../src/index.js'
+/** Without names in the exports they would be short ones, which applications do not know. */
+export type * from './faces.js'
+
+export interface CreateOptions extends EspruinoOptions {
+  /** Bytes of RAM for waiting messages. Default 4,096. */
+  queueSize?: number
+}
 
 /** A client that is polled from now on; `start()` connects it. */
-export function create(options: EspruinoOptions): EspruinoClient {
-  return new EspruinoClient(clientOptions(options, ''))
+export function create(options: CreateOptions): EspruinoClient {
+  const made = clientOptions(options)
+  made.storage = new RamOutbox(integer(options.queueSize, 'queueSize', 4096, 64, 16777216))
+  return new EspruinoClient(made, 'queueSize ')
 }

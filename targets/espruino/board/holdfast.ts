@@ -2,49 +2,32 @@
  * The module for Espruino, with storage: `require('holdfast')` on a board. What waits to be sent
  * survives a power loss in the flash that the option `areas` sets aside, or in another storage.
  */
-import { EspruinoFlash } from '../../../hal/espruino/index.js'
+import { EspruinoFlash } from '../../../hal/espruino/espruino-flash.js'
 import type { FlashArea } from '../../../hal/espruino/index.js'
 import { fail } from '../../../src/checks.js'
-import type { ReadWriteStorage, StorageHooks } from '../../../src/index.js'
-import { FlashStore } from '../../../src/storage.js'
-import { sealed } from '../../../src/store/seal.js'
+import type { ReadWriteStorage } from '../../../hal/storage.js'
+import { FlashOutbox, type FlashOutboxOptions } from '../../../src/small/flash-outbox.js'
 import { clientOptions, EspruinoClient, type EspruinoOptions } from './client.js'
 
-export {
-  EspruinoFlash,
-  EspruinoSystem,
-  EspruinoTransport,
-  Loop,
-} from '../../../hal/espruino/index.js'
-export { MqttClient, statusText } from '../../../src/index.js'
-export { FlashStore } from '../../../src/storage.js'
+/** Without names in the exports they would be short ones, which applications do not know. */
+export type * from './faces.js'
 
-export interface CreateOptions extends EspruinoOptions {
+export interface CreateOptions extends EspruinoOptions, FlashOutboxOptions {
   /** The flash that Holdfast may use, whole pages. */
   areas?: FlashArea[]
   /** The unit of a write in that flash. Default 4. */
   writeSize?: number
   /** Instead of `areas`: a storage of another kind, as `require('holdfast-spi').open` gives one. */
   flash?: ReadWriteStorage
-  /** What encrypts the records, as `require('holdfast-encrypt')` makes them. */
-  hooks?: StorageHooks
 }
 
 /** A client that is polled from now on; `start()` connects it. */
 export function create(options: CreateOptions): EspruinoClient {
-  const made = clientOptions(options, 'areas writeSize flash hooks')
-  const hooks = options.hooks
+  const made = clientOptions(options)
   let flash = options.flash
   if (options.areas !== undefined) {
-    if (flash !== undefined) fail('flash', '(storage)', 'left out where areas are given')
     flash = new EspruinoFlash(require('Flash'), options.areas, options)
-  }
-  if (flash !== undefined) {
-    made.storage = new FlashStore(
-      flash,
-      made.system,
-      hooks === undefined ? {} : { hooks: sealed(hooks) },
-    )
-  } else if (hooks !== undefined) fail('hooks', '(hooks)', 'given with areas or flash')
-  return new EspruinoClient(made)
+  } else if (flash === undefined) fail('areas', 'absent', 'the flash that Holdfast may use')
+  made.storage = new FlashOutbox(flash!, made.system, options)
+  return new EspruinoClient(made, 'areas writeSize flash bufferSize ')
 }

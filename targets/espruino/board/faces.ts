@@ -18,5 +18,5 @@ export type {
   SmallWill,
 } from '../../../src/small/index.js'
 export type { FlashOutboxOptions } from '../../../src/small/storage.js'
-export type { SmallEspruinoOptions } from './small-client.js'
+export type { EspruinoOptions } from './client.js'
 export type { BrokerAddress } from '../../../hal/transport.js'
