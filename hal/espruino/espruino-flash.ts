@@ -65,11 +65,10 @@ export class EspruinoFlash implements ReadWriteStorage {
       }
       capacity += area.length
     }
-    if (capacity === 0) throw new Error('areas is empty; give the flash that Holdfast may use')
+    if (capacity === 0) throw new Error('areas is empty')
     const unit = (options && options.writeSize) ?? 4
-    if (!isSize(eraseSize, 512, 65536)) throw new Error('pages of ' + eraseSize + ' bytes')
-    if (!isSize(unit, 1, 32)) {
-      throw new Error('writeSize is ' + unit + '; it must be a power of two up to 32')
+    if (!(unit > 0 && unit < 33 && (unit & (unit - 1)) === 0)) {
+      throw new Error('writeSize is ' + unit + ', not a power of two up to 32')
     }
     this.capacity = capacity
     this.eraseSize = eraseSize
@@ -114,11 +113,6 @@ export class EspruinoFlash implements ReadWriteStorage {
     }
     return OK
   }
-}
-
-/** A power of two in these bounds. */
-function isSize(value: number, least: number, most: number): boolean {
-  return value >= least && value <= most && (value & (value - 1)) === 0
 }
 
 /** The address on the chip. */

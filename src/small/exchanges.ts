@@ -8,7 +8,7 @@
  * so that after a reboot the same exchange goes on under it [MQTT-2.3.1-3] [MQTT-4.4.0-1].
  */
 import type { System } from '../../hal/system.js'
-import { PUBREL, REASON_PROTOCOL_ERROR } from '../codec/protocol.js'
+import { REASON_PROTOCOL_ERROR } from '../codec/protocol.js'
 import { ERR_CORRUPT, ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import {
   COMPLETE,
@@ -29,7 +29,7 @@ const SENT_QOS2 = 2
 const SENT_PUBREL = 3
 /** Identifiers that messages use: as many as a lane of the full client has. */
 const ID_MASK = 4095
-export const PUBREL_BYTE = (PUBREL << 4) | 2
+const PUBREL_BYTE = 0x62
 
 export class Exchanges {
   /** PUBLISH packets without their last answer. */

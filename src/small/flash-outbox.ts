@@ -12,6 +12,7 @@
  */
 import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
+import { utf8Size } from '../codec/utf8.js'
 import { ERR_FULL, ERR_STORAGE, ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import {
   COMPLETE,
@@ -24,7 +25,7 @@ import {
 import { MARK, MESSAGE, RECORD_HEADER, STATE } from '../store/flash-record.js'
 import { MARK_FOLLOWS } from '../store/flash-sector.js'
 import type { FlashFace } from './flash-face.js'
-import { Mount } from './mount.js'
+import { Mount, refuse } from './mount.js'
 import { bodySize, writeBody } from './outbox.js'
 import { Sector, Sectors } from './sectors.js'
 import { SESSION_SIZE, writeSession } from './session-record.js'
@@ -33,6 +34,8 @@ import { SESSION_SIZE, writeSession } from './session-record.js'
 const MARK_SECTORS = 2
 /** In `places`: the message is not there. */
 const NOWHERE = 0xffffffff
+/** Bytes of clientId and broker that a session state has room for. */
+const LONGEST_NAMES = 255
 /** The largest MARK: docs/FLASH-FORMAT.md, section 4.2. */
 const LARGEST_MARK = 20
 
@@ -72,7 +75,7 @@ export class FlashOutbox implements FlashFace {
     this.system = system
     const bufferSize = (options && options.bufferSize) ?? 1024
     this.sectors = new Sectors(flash, system, bufferSize)
-    if (!(this.sectors.ringCount > 5)) throw new Error('option "storage" needs 8 sectors or more')
+    if (!(this.sectors.ringCount > 5)) refuse('has fewer than 8 sectors')
     this.state = new Sector(0)
     this.log = new Sector(1)
     this.walk = new Sector(1)
@@ -94,8 +97,9 @@ export class FlashOutbox implements FlashFace {
 
   mount(clientId: string, broker: string): void {
     const sectors = this.sectors
-    if (sectors.largestBody < SESSION_SIZE + clientId.length + broker.length) {
-      throw new Error('option "bufferSize" is too small for clientId and broker; use a larger one')
+    const names = utf8Size(clientId) + utf8Size(broker)
+    if (names > LONGEST_NAMES || names + SESSION_SIZE > sectors.largestBody) {
+      throw new Error('option "clientId" is too long, or "bufferSize" too small')
     }
     this.clientId = clientId
     this.broker = broker
@@ -106,7 +110,7 @@ export class FlashOutbox implements FlashFace {
       sectors.storeId = this.system.random()
       let status = sectors.begin(this.state, 0, 0, 0, 0)
       if (status === OK) status = this.save()
-      if (status !== OK) throw new Error('option "storage" failed while it was formatted')
+      if (status !== OK) refuse('failed')
       return
     }
     mount.openLog()

@@ -1,9 +1,8 @@
 /** The public names of the small client. Storage is in `holdfast/small/storage`. */
 export { MqttClient } from './small-client.js'
 export type { SmallPublishOptions, SmallStats } from './small-client.js'
-export { SmallEvent } from './small-events.js'
-export type { SmallEventHandler, SmallEventName } from './small-events.js'
-export { SmallMessage } from './small-message.js'
+export type { SmallEvent, SmallEventHandler, SmallEventName } from './small-events.js'
+export type { SmallMessage } from './small-message.js'
 export type { SmallOptions } from './small-options.js'
 export type { Outbox } from './outbox.js'
 export { RamOutbox } from './ram-outbox.js'

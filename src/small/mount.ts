@@ -58,9 +58,9 @@ export class Mount {
     if (!this.isRead) {
       const at = isFirst || isSecond ? 2 * size : size
       if (sectors.isBlank(at, sectors.ringEnd - at)) return false
-      refuse('holds data that is not a Holdfast store')
+      refuse('is no Holdfast store')
     }
-    if (!this.isOurs) refuse('is of another client or broker, or was opened by the full client')
+    if (!this.isOurs) refuse('is of another client or broker, or of the full client')
     return true
   }
 
@@ -169,7 +169,7 @@ export class Mount {
     box.walkNumber = base
     while (isBefore(number, base)) {
       const found = box.find(number)
-      if (sectors.status !== OK) failed()
+      if (sectors.status !== OK) refuse('failed')
       if (found === 0 || !isBefore(found, base)) return
       walk.end += sectors.sizeOf(sectors.bodyLength)
       number = numberAfter(found)
@@ -187,7 +187,7 @@ export class Mount {
     let isFlipped = false
     while (offset < size) {
       const type = sectors.read(sector, offset, number)
-      if (sectors.status !== OK) failed()
+      if (sectors.status !== OK) refuse('failed')
       if (type === 0) {
         if (offset === sector.end) isFlipped = sectors.isFlipped(sector, offset, number)
         if (sectors.isBlank(sector.address + offset, size - offset)) break
@@ -213,12 +213,7 @@ export class Mount {
   }
 }
 
-function refuse(what: string): never {
-  throw new Error(
-    'option "storage" ' + what + '; use another, or give its messages up with storage.format()',
-  )
-}
-
-function failed(): never {
-  throw new Error('option "storage" failed while it was read')
+/** Throws the error of a storage that cannot be used. */
+export function refuse(what: string): never {
+  throw new Error('option "storage" ' + what + '; use another, or erase it')
 }

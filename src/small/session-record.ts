@@ -9,20 +9,19 @@
  */
 import { readUint16, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { CBOR_ARRAY, CBOR_BYTES, CBOR_MAP, CBOR_TEXT } from '../codec/cbor.js'
-import { writeCborHead } from '../codec/cbor.js'
 import { utf8Size, writeUtf8 } from '../codec/utf8.js'
 import { DROPPED_REASONS } from '../store/session-state.js'
 import type { FlashFace } from './flash-face.js'
 import { INBOUND_LIMIT } from './outbox.js'
 
 /** Bytes of the map between the inbound identifiers and the mark: keys 7, 6 and the head of 8. */
-const MIDDLE_SIZE = 7 + DROPPED_REASONS
+const MIDDLE_SIZE = 13
 /** Bytes in front of a mark: sequence number and offset of the log's end. */
 export const MARK_PLACE = 8
 /** A byte string of 24 to 255 bytes. */
 const LONG_BYTES = 0x58
 /** The most a record takes beside the two names. */
-export const SESSION_SIZE = 80 + 2 * INBOUND_LIMIT
+export const SESSION_SIZE = 208
 
 /** Writes what is the same in all records of a client, and returns the offset behind it. */
 export function writePrefix(target: Uint8Array, at: number, box: FlashFace): number {
@@ -40,7 +39,14 @@ export function writePrefix(target: Uint8Array, at: number, box: FlashFace): num
 
 function writeName(target: Uint8Array, at: number, key: number, text: string): number {
   target[at] = key
-  return writeUtf8(target, writeCborHead(target, at + 1, CBOR_TEXT, utf8Size(text)), text)
+  return writeUtf8(target, writeHead(target, at + 1, CBOR_TEXT, utf8Size(text)), text)
+}
+
+/** The head of a string of up to 255 bytes. */
+function writeHead(target: Uint8Array, at: number, major: number, size: number): number {
+  target[at] = (major << 5) | (size < 24 ? size : 24)
+  if (size > 23) target[++at] = size
+  return at + 1
 }
 
 /** Writes the map and returns its bytes. */
@@ -48,7 +54,7 @@ export function writeSession(target: Uint8Array, targetAt: number, box: FlashFac
   const inbound = box.inbound
   let at = writePrefix(target, targetAt, box)
   target[at] = box.sessionMayExist ? 1 : 0
-  at = writeCborHead(target, at + 1, CBOR_BYTES, 2 * inbound.length)
+  at = writeHead(target, at + 1, CBOR_BYTES, 2 * inbound.length)
   for (let index = 0; index < inbound.length; index++) {
     at = writeUint16(target, at, inbound[index]!)
   }
@@ -63,7 +69,7 @@ export function writeSession(target: Uint8Array, targetAt: number, box: FlashFac
   target[at - 1] = (CBOR_ARRAY << 5) | 1
   // Its bytes are known when it is written; they do not reach beyond what is written again.
   const size = MARK_PLACE + box.window.encode(target, at, box.nextNumber)
-  at = writeCborHead(target, at, CBOR_BYTES, size)
+  at = writeHead(target, at, CBOR_BYTES, size)
   writeUint32(target, at, box.log.sequence)
   writeUint32(target, at + 4, box.log.end)
   box.window.encode(target, at + MARK_PLACE, box.nextNumber)

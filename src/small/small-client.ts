@@ -67,10 +67,6 @@ export class MqttClient {
     return this.session.isStopped
   }
 
-  get clientId(): string {
-    return this.settings.greeting.clientId
-  }
-
   get stats(): SmallStats {
     return { queued: this.outbox.count, inFlight: this.session.exchanges.inFlight }
   }

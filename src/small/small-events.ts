@@ -21,7 +21,7 @@ const NAMES =
   ' message.dropped message.received message storage.failed '
 
 /** What happened. One object is used again: fields are valid during the call of the handler. */
-export class SmallEvent {
+export interface SmallEvent {
   /** The ticket `publish` returned; 0: none. */
   ticket: number
   /** Why, as a status (`statusText` has the words); OK where all is well. */
@@ -38,17 +38,6 @@ export class SmallEvent {
   retryMs: number
   /** message.received: the message. */
   message: SmallMessage | null
-
-  constructor() {
-    this.ticket = 0
-    this.status = 0
-    this.reasonCode = 0
-    this.sessionPresent = false
-    this.count = 0
-    this.text = ''
-    this.retryMs = -1
-    this.message = null
-  }
 }
 
 /** Called with the event; for `message`, as is the habit on Espruino, with the message itself. */
@@ -60,7 +49,16 @@ export class SmallEvents {
   private readonly lists: { [name: string]: SmallEventHandler[] | undefined }
 
   constructor() {
-    this.event = new SmallEvent()
+    this.event = {
+      ticket: 0,
+      status: OK,
+      reasonCode: 0,
+      sessionPresent: false,
+      count: 0,
+      text: '',
+      retryMs: -1,
+      message: null,
+    }
     this.lists = {}
   }
 

@@ -9,7 +9,7 @@ import { checkUtf8 } from '../codec/utf8.js'
 import { ERR_TOO_LARGE, OK, type Status } from '../status.js'
 import { INBOUND_LIMIT, type Outbox } from './outbox.js'
 import type { SmallEvents } from './small-events.js'
-import { SmallMessage } from './small-message.js'
+import { MessageView } from './small-message.js'
 import type { SmallSubscriptions } from './small-subscriptions.js'
 import type { Wire } from './wire.js'
 
@@ -18,7 +18,7 @@ export class SmallInbound {
   private readonly events: SmallEvents
   private readonly wire: Wire
   private readonly subscriptions: SmallSubscriptions
-  private readonly message: SmallMessage
+  private readonly message: MessageView
   /** The answer to a message that is being passed over, or 0, and its identifier. */
   private skipAnswer: number
   private skipId: number
@@ -28,7 +28,7 @@ export class SmallInbound {
     this.events = events
     this.wire = wire
     this.subscriptions = subscriptions
-    this.message = new SmallMessage(wire.rx)
+    this.message = new MessageView(wire.rx)
     this.skipAnswer = 0
     this.skipId = 0
   }
@@ -51,7 +51,7 @@ export class SmallInbound {
     message.topicAt = topicAt
     message.topicLength = topicLength
     message.payloadAt = payloadAt
-    message.payloadLength = wire.bodyEnd - payloadAt
+    message.payloadEnd = wire.bodyEnd
     message.qos = qos
     message.retain = (wire.first & 1) > 0
     message.dup = (wire.first & 8) > 0

@@ -4,7 +4,7 @@
  */
 import type { System } from '../../hal/system.js'
 import type { BrokerAddress, Transport } from '../../hal/transport.js'
-import { checkNames, fail, integer, text, time } from '../checks.js'
+import { fail, integer, time } from '../checks.js'
 import { V311 } from '../codec/protocol.js'
 import { utf8Size } from '../codec/utf8.js'
 import { WINDOW_SPAN } from '../store/exchange-window.js'
@@ -18,7 +18,7 @@ export interface SmallOptions {
   transport: Transport
   /** `new FlashOutbox(...)`: messages survive a power loss; `new RamOutbox(...)`: they do not. */
   storage: Outbox
-  /** `mqtt://host[:port]` (1883), `mqtts://host[:port]` (8883). */
+  /** `mqtt://host[:port]` (1883), `mqtts://host[:port]` (8883); a name or an IPv4 address. */
   broker: string
   /** 1 to 65,535 bytes. */
   clientId: string
@@ -27,7 +27,7 @@ export interface SmallOptions {
   will?: SmallWill
   /** 4: the small client speaks MQTT 3.1.1. */
   protocol?: number
-  /** Default 60,000; 0 for none; whole seconds. */
+  /** Default 60,000; 0 for none. The broker is told whole seconds, rounded up. */
   keepAliveMs?: number
   /** Forget the session at every connection. Default false. */
   cleanStart?: boolean
@@ -80,18 +80,15 @@ export class SmallSettings {
   readonly ackDelayMs: number
 
   constructor(options: SmallOptions, more: string) {
-    checkNames(options, 'options', NAMES + more)
-    if (!options.system || !options.transport || !options.storage) {
-      fail('system, transport or storage', 'absent', 'given')
-    }
+    checkNames(options, NAMES + more)
+    assertGiven(options)
     this.system = options.system
     this.transport = options.transport
     this.storage = options.storage
-    this.url = text(options.broker, 'broker')
+    this.url = options.broker
     this.broker = parseBroker(this.url)
     integer(options.protocol, 'protocol', V311, V311, V311)
     this.keepAliveMs = integer(options.keepAliveMs, 'keepAliveMs', 60000, 0, 65535000)
-    if (this.keepAliveMs % 1000 !== 0) fail('keepAliveMs', this.keepAliveMs, 'whole seconds')
     this.cleanStart = options.cleanStart ?? !this.storage.isDurable
     this.inFlightLimit = integer(options.inFlightLimit, 'inFlightLimit', 20, 1, WINDOW_SPAN)
     this.sendBufferSize = integer(options.sendBufferSize, 'sendBufferSize', 1056, 64, 65535)
@@ -113,12 +110,27 @@ export class SmallSettings {
   }
 }
 
+/** For applications that no compiler has seen; a board's own build leaves it out. */
+function assertGiven(options: SmallOptions): void {
+  if (!options.system || !options.transport || !options.storage) {
+    fail('system, transport or storage', 'absent', 'given')
+  }
+}
+
+/** Throws for a name that is not among `names`. */
+function checkNames(options: SmallOptions, names: string): void {
+  const known = names.split(' ')
+  Object.keys(options).forEach((name) => {
+    if (known.indexOf(name) < 0) fail(name, 'unknown', 'one of' + names)
+  })
+}
+
 /** Takes `mqtt://host:port` apart. What may hold a secret is not shown. */
 function parseBroker(url: string): BrokerAddress {
+  check(url, 'broker')
   const secure = url.slice(0, 8) === 'mqtts://'
   let host = url.slice(secure ? 8 : 7)
-  if (host.charAt(host.length - 1) === '/') host = host.slice(0, host.length - 1)
-  const colon = host.indexOf(':', host.indexOf(']') + 1)
+  const colon = host.indexOf(':')
   const port = colon < 0 ? (secure ? 8883 : 1883) : Number(host.slice(colon + 1))
   if (colon >= 0) host = host.slice(0, colon)
   if (
@@ -129,7 +141,7 @@ function parseBroker(url: string): BrokerAddress {
   ) {
     fail('broker', '(not shown)', 'mqtt://host:port or mqtts://host:port')
   }
-  return { host: host.replace(/[\[\]]/g, ''), port, secure }
+  return { host, port, secure }
 }
 
 /** What CONNECT says can be written at any time. */

@@ -172,7 +172,7 @@ export class SmallSession {
       wire.out,
       settings.greeting,
       this.isClean,
-      settings.keepAliveMs / 1000,
+      Math.ceil(settings.keepAliveMs / 1000),
     )
     this.unanswered++
   }

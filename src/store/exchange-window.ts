@@ -24,7 +24,7 @@ import { readUint32, writeUint32 } from '../codec/bytes.js'
 /** Numbers the window spans; a power of two. Bounds the in-flight limit and a MARK's size. */
 export const WINDOW_SPAN = 64
 /** The largest stored form, in bytes. */
-export const WINDOW_BYTES = 4 + WINDOW_SPAN / 4
+export const WINDOW_BYTES = 20
 
 /** Not sent on any connection as far as is known. */
 export const QUEUED = 0

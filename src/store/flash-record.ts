@@ -33,7 +33,7 @@ export const STATE = 5
 /** A part of a payload: 4 bytes message number, 1 byte FRAGMENT_ flags, then the bytes. */
 export const FRAGMENT = 6
 /** The last type that is in use; 7 is blank. */
-export const LAST_TYPE = FRAGMENT
+export const LAST_TYPE = 6
 /** Bytes in front of a fragment's part of the payload. */
 export const FRAGMENT_HEAD = 5
 /** Flag of the last fragment of a message: with it the message is whole. */

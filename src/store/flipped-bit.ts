@@ -9,7 +9,7 @@
 
 /** No single bit explains the difference. */
 export const NO_SINGLE_BIT = -1
-const POLYNOMIAL = 0xedb88320 | 0
+const POLYNOMIAL = -306674912 // 0xedb88320, signed
 
 /**
  * The bit (byte * 8 + bit, the lowest bit first) of `length` bytes that changes their CRC-32 by

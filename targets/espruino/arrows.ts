@@ -48,16 +48,24 @@ function arrowOf(node: ts.FunctionDeclaration): string {
   return `${node.name!.text}=${head}=>${body}`
 }
 
-/** Functions that follow each other become one declaration. */
+/** What a statement of the file declares, as it stands behind `let`; '' for any other. */
+function declared(statement: ts.Statement): string {
+  if (ts.isVariableStatement(statement)) {
+    return statement.declarationList.declarations.map((node) => node.getText()).join(',')
+  }
+  if (ts.isFunctionDeclaration(statement) && !needsThis(statement)) return arrowOf(statement)
+  return ''
+}
+
+/** Functions become arrows, and declarations that follow each other become one. */
 export function withArrows(text: string): string {
-  const file = parse(text)
   let result = ''
   let isOpen = false
-  for (const statement of file.statements) {
-    const isArrow = ts.isFunctionDeclaration(statement) && !needsThis(statement)
-    if (isArrow) result += (isOpen ? ',' : 'let ') + arrowOf(statement)
+  for (const statement of parse(text).statements) {
+    const part = declared(statement)
+    if (part !== '') result += (isOpen ? ',' : 'let ') + part
     else result += (isOpen ? ';' : '') + statement.getText()
-    isOpen = isArrow
+    isOpen = part !== ''
   }
   return result + (isOpen ? ';' : '')
 }
@@ -87,4 +95,14 @@ export function withShortEquals(text: string): string {
   }
   visit(parse(text))
   return applyEdits(text, edits)
+}
+
+/** One function that makes all arrays of bytes: `new Uint8Array` is long. The name must be free. */
+export function withShortArrays(text: string): string {
+  const name = '$U'
+  const count = text.split('new Uint8Array(').length - 1
+  if (count < 4 || text.includes(name)) return text
+  const maker = `let ${name}=(a,b,c)=>new Uint8Array(a,b,c)`
+  const rest = text.replaceAll('new Uint8Array(', name + '(')
+  return maker + (rest.startsWith('let ') ? ',' + rest.slice(4) : ';' + rest)
 }

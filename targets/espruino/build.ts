@@ -45,6 +45,7 @@ const SINGLES = [
   'FlashFace',
   'FlashOutbox',
   'Loop',
+  'MessageView',
   'Mount',
   'MqttClient',
   'Outbox',

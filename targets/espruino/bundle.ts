@@ -7,7 +7,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import ts from 'typescript'
 import { projectFolder } from '../simulator/bundle.js'
-import { withArrows, withShortEquals } from './arrows.js'
+import { withArrows, withShortArrays, withShortEquals } from './arrows.js'
 import { flattened } from './flatten.js'
 import { pruned } from './prune.js'
 import { renamed, type RenameOptions } from './rename.js'
@@ -34,8 +34,8 @@ export const PLAIN: Switches = { protocol: 0, words: true }
 /** Names a script may not give to a variable: Espruino's lexer takes them for its own. */
 const RESERVED = new Set(['of', 'static', 'debugger', 'E'])
 
-/** esbuild drops it, and knows E for a global then: no variable gets the name by chance. */
-const NO_E = '\nif (false) E\n'
+/** esbuild drops it, and knows the two for globals then: no variable gets a name by chance. */
+const NO_E = '\nif (false) E, of\n'
 
 export class EspruinoError extends Error {}
 
@@ -124,7 +124,7 @@ export async function bundle(options: BundleOptions): Promise<string> {
   let made = outputFiles[0]!.text
   if (isMinified && options.singles) made = await minified(pruned(flattened(made)))
   let text = withExports(made).replaceAll(REQUIRE, 'require')
-  if (isMinified && options.singles) text = withArrows(withShortEquals(text))
+  if (isMinified && options.singles) text = withShortArrays(withArrows(withShortEquals(text)))
   check(text, options.singles !== undefined)
   return text
 }

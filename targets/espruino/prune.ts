@@ -75,8 +75,9 @@ function variableEdits(file: ts.SourceFile): Edit[] {
       const { declarations } = node.declarationList
       const [only] = declarations
       const isUnread = counts.get(only!.name.getText()) === 1
-      if (declarations.length === 1 && isUnread && only!.initializer && isPure(only!.initializer)) {
-        edits.push(removal(node))
+      if (declarations.length === 1 && isUnread && only!.initializer) {
+        if (isPure(only!.initializer)) edits.push(removal(node))
+        else edits.push({ at: node.getStart(), end: only!.initializer.getStart(), text: '' })
         return
       }
     }
@@ -154,6 +155,34 @@ function inlineEdits(file: ts.SourceFile): Edit[] {
   return edits
 }
 
+/** A function without parameters and results that is called once, as a statement, stands there. */
+function onceEdits(file: ts.SourceFile): Edit[] {
+  const counts = countsIn(file)
+  for (const statement of file.statements) {
+    if (!ts.isFunctionDeclaration(statement) || statement.parameters.length > 0) continue
+    const name = statement.name!.text
+    const isOurs = name.startsWith(MARKER) || name.endsWith('$new')
+    if (!isOurs || counts.get(name) !== 2 || hasReturn(statement.body!)) continue
+    let call: ts.Node | undefined
+    const visit = (node: ts.Node): void => {
+      const isCall = ts.isCallExpression(node) && node.expression.getText() === name
+      if (isCall && ts.isExpressionStatement(node.parent)) call = node.parent
+      else ts.forEachChild(node, visit)
+    }
+    visit(file)
+    if (!call || (call.pos >= statement.pos && call.end <= statement.end)) continue
+    const text = statement.body!.getText()
+    return [removal(statement), { at: call.getStart(), end: call.end, text }]
+  }
+  return []
+}
+
+function hasReturn(node: ts.Node): boolean {
+  if (ts.isReturnStatement(node)) return true
+  if (ts.isFunctionLike(node) || ts.isClassLike(node)) return false
+  return ts.forEachChild(node, (child) => hasReturn(child) || undefined) ?? false
+}
+
 function hasCall(node: ts.Node): boolean {
   if (ts.isCallExpression(node)) return true
   return ts.forEachChild(node, (child) => hasCall(child) || undefined) ?? false
@@ -184,6 +213,36 @@ function initialEdits(file: ts.SourceFile): Edit[] {
   return edits
 }
 
+/** Fields that are set where they are declared and nowhere else: the value stands for them. */
+function constantEdits(file: ts.SourceFile): Edit[] {
+  const fields = file.statements[0]!
+  if (!ts.isVariableStatement(fields)) return []
+  const values = new Map<string, string>()
+  for (const { name, initializer } of fields.declarationList.declarations) {
+    if (initializer && initializer.getText() !== '[]') {
+      values.set(name.getText(), initializer.getText())
+    }
+  }
+  const uses: ts.Identifier[] = []
+  const visit = (node: ts.Node): void => {
+    if (isVariable(node) && values.has(node.text) && !ts.isVariableDeclaration(node.parent)) {
+      const { parent } = node
+      const isLeft = ts.isBinaryExpression(parent) && parent.left === node
+      const isSet = isLeft && parent.operatorToken.getText().endsWith('=')
+      const isCompared = isLeft && /^[=!<>]=/.test(parent.operatorToken.getText())
+      const isStepped = ts.isPrefixUnaryExpression(parent) || ts.isPostfixUnaryExpression(parent)
+      const isNot = isStepped && parent.operator === ts.SyntaxKind.ExclamationToken
+      if ((isSet && !isCompared) || (isStepped && !isNot)) values.delete(node.text)
+      uses.push(node)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(file)
+  return uses
+    .filter((node) => values.has(node.text))
+    .map((node) => ({ at: node.getStart(), end: node.end, text: `(${values.get(node.text)})` }))
+}
+
 /** Edits that do not lie in each other: the outer ones. */
 function outer(edits: Edit[]): Edit[] {
   const sorted = [...edits].sort((one, other) => one.at - other.at || other.end - one.end)
@@ -195,14 +254,24 @@ function outer(edits: Edit[]): Edit[] {
   })
 }
 
-/** The text without what is never read. */
-export function pruned(text: string): string {
+type Pass = (file: ts.SourceFile) => Edit[]
+
+/** Applies passes until none finds anything; a later one only where the earlier found nothing. */
+function settled(text: string, passes: readonly Pass[]): string {
   for (;;) {
     const file = parse(text)
-    let edits = outer([...fieldEdits(file), ...variableEdits(file)])
-    if (edits.length === 0) edits = parameterEdits(file)
-    if (edits.length === 0) edits = inlineEdits(file)
-    if (edits.length === 0) return applyEdits(text, initialEdits(file))
+    let edits: Edit[] = []
+    for (const pass of passes) if (edits.length === 0) edits = outer(pass(file))
+    if (edits.length === 0) return text
     text = applyEdits(text, edits)
   }
+}
+
+/** The text without what is never read. */
+export function pruned(text: string): string {
+  const removing = [fieldEdits, variableEdits, parameterEdits]
+  text = settled(text, removing)
+  text = applyEdits(text, initialEdits(parse(text)))
+  text = applyEdits(text, constantEdits(parse(text)))
+  return settled(text, [...removing, inlineEdits, onceEdits])
 }

@@ -93,7 +93,8 @@ if (hasInterpreter('a board’s life on Espruino') && hasMosquitto('a board’s 
     const files: Record<string, string> = {}
 
     before(async () => {
-      for (const name of ['holdfast', 'holdfast-full', 'holdfast-spi', 'holdfast-encrypt'] as const) {
+      const names = ['holdfast', 'holdfast-full', 'holdfast-spi', 'holdfast-encrypt'] as const
+      for (const name of names) {
         files[name] = (await buildProduct(name, PLAIN)).binary
       }
     })

@@ -1,6 +1,6 @@
 /**
- * EspruinoClient: the small MqttClient over the board's own network and clock, with the habits
- * of Espruino's modules. Knows nothing of flash.
+ * The small MqttClient over the board's own network and clock, with the habits of Espruino's
+ * modules. Knows nothing of flash.
  */
 import { EspruinoSystem, EspruinoTransport, Loop } from '../../../hal/espruino/index.js'
 import type { EspruinoTransportOptions } from '../../../hal/espruino/index.js'
@@ -16,22 +16,27 @@ export interface EspruinoOptions
 
 const OWN_NAMES = 'seed tls rejectUnauthorized cert key unsentLimit unreadLimit '
 
+/** The build makes variables of fields (targets/espruino/flatten.ts): there is one client a boot. */
+let isMade = false
+
 /** The options of MqttClient: a copy of `asked` with what the board is. */
 export function clientOptions(asked: EspruinoOptions): SmallOptions {
+  if (isMade) throw new Error('create was called before; load() first')
+  isMade = true
   const made = Object.assign({}, asked as SmallOptions)
   made.system = new EspruinoSystem(asked.seed)
   made.transport = new EspruinoTransport(require('net'), asked)
   return made
 }
 
-export class EspruinoClient extends MqttClient {
-  /** `more`: the names of options that the module has beside, each with a space behind it. */
-  constructor(options: SmallOptions, more: string) {
-    super(options, OWN_NAMES + more)
-    new Loop(this, options.system)
-    // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
-    // Bound, not an arrow: where `super` threw, Espruino passes over this line, and a build with
-    // assertions stops at an arrow that it passes over.
-    E.on('kill', this.flush.bind(this))
-  }
+/**
+ * A client that is polled from now on. `more`: the names of options that the module has beside,
+ * each with a space behind it.
+ */
+export function polledClient(options: SmallOptions, more: string): MqttClient {
+  const client = new MqttClient(options, OWN_NAMES + more)
+  new Loop(client, options.system)
+  // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
+  E.on('kill', () => client.flush())
+  return client
 }

@@ -1,7 +1,8 @@
 /** The module for Espruino without storage: messages wait in RAM. */
 import { integer } from '../../../src/checks.js'
 import { RamOutbox } from '../../../src/small/ram-outbox.js'
-import { clientOptions, EspruinoClient, type EspruinoOptions } from './client.js'
+import type { MqttClient } from '../../../src/small/index.js'
+import { clientOptions, type EspruinoOptions, polledClient } from './client.js'
 
 /** Without names in the exports they would be short ones, which applications do not know. */
 export type * from './faces.js'
@@ -12,8 +13,8 @@ export interface CreateOptions extends EspruinoOptions {
 }
 
 /** A client that is polled from now on; `start()` connects it. */
-export function create(options: CreateOptions): EspruinoClient {
+export function create(options: CreateOptions): MqttClient {
   const made = clientOptions(options)
   made.storage = new RamOutbox(integer(options.queueSize, 'queueSize', 4096, 64, 16777216))
-  return new EspruinoClient(made, 'queueSize ')
+  return polledClient(made, 'queueSize ')
 }

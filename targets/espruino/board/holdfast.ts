@@ -7,7 +7,8 @@ import type { FlashArea } from '../../../hal/espruino/index.js'
 import { fail } from '../../../src/checks.js'
 import type { ReadWriteStorage } from '../../../hal/storage.js'
 import { FlashOutbox, type FlashOutboxOptions } from '../../../src/small/flash-outbox.js'
-import { clientOptions, EspruinoClient, type EspruinoOptions } from './client.js'
+import type { MqttClient } from '../../../src/small/index.js'
+import { clientOptions, type EspruinoOptions, polledClient } from './client.js'
 
 /** Without names in the exports they would be short ones, which applications do not know. */
 export type * from './faces.js'
@@ -22,12 +23,12 @@ export interface CreateOptions extends EspruinoOptions, FlashOutboxOptions {
 }
 
 /** A client that is polled from now on; `start()` connects it. */
-export function create(options: CreateOptions): EspruinoClient {
+export function create(options: CreateOptions): MqttClient {
   const made = clientOptions(options)
   let flash = options.flash
   if (options.areas !== undefined) {
     flash = new EspruinoFlash(require('Flash'), options.areas, options)
   } else if (flash === undefined) fail('areas', 'absent', 'the flash that Holdfast may use')
   made.storage = new FlashOutbox(flash!, made.system, options)
-  return new EspruinoClient(made, 'areas writeSize flash bufferSize ')
+  return polledClient(made, 'areas writeSize flash bufferSize ')
 }
