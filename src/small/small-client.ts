@@ -132,7 +132,7 @@ export class MqttClient {
       check(filter, 'filter') + SUBSCRIBE_SIZE > this.settings.sendBufferSize ||
       !isFilter(filter)
     ) {
-      fail('filter', filter, 'a topic filter that fits sendBufferSize')
+      fail('filter', filter, 'a topic filter')
     }
     this.session.subscriptions.add(filter, qos, handler ?? null)
     this.onWork()

@@ -47,20 +47,24 @@ export class SmallSubscriptions {
 
   /** Adds a filter, in the place of one with the same text. */
   add(filter: string, qos: number, handler: SmallMessageHandler | null): void {
-    this.entries = this.entries.filter((entry) => entry.filter !== filter)
-    this.entries.push({ filter, qos, handler, state: WANTED })
+    this.put(filter, qos, handler, WANTED)
   }
 
   /** False when the filter is not in the table. */
   remove(filter: string): boolean {
-    for (let index = 0; index < this.entries.length; index++) {
-      const entry = this.entries[index]!
-      if (entry.filter !== filter || entry.state === UNWANTED) continue
-      this.add(filter, 0, null)
-      this.entries[this.entries.length - 1]!.state = UNWANTED
-      return true
-    }
-    return false
+    const isKnown = this.entries.some((it) => it.filter === filter && it.state !== UNWANTED)
+    if (isKnown) this.put(filter, 0, null, UNWANTED)
+    return isKnown
+  }
+
+  private put(
+    filter: string,
+    qos: number,
+    handler: SmallMessageHandler | null,
+    state: number,
+  ): void {
+    this.entries = this.entries.filter((entry) => entry.filter !== filter)
+    this.entries.push({ filter, qos, handler, state })
   }
 
   /** A new connection. `isKept`: the broker has what it agreed to. */

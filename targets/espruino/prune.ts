@@ -66,6 +66,20 @@ function fieldEdits(file: ts.SourceFile): Edit[] {
   })
 }
 
+/** Functions that nobody calls. */
+function functionEdits(file: ts.SourceFile): Edit[] {
+  const counts = countsIn(file)
+  return file.statements
+    .filter((node) => ts.isFunctionDeclaration(node) && isMember(node.name!.text))
+    .filter((node) => counts.get((node as ts.FunctionDeclaration).name!.text) === 1)
+    .map(removal)
+}
+
+/** True for what `flattened` made. */
+function isMember(name: string): boolean {
+  return name.startsWith(MARKER) || name.endsWith('$new')
+}
+
 /** Variables of functions that nobody reads. */
 function variableEdits(file: ts.SourceFile): Edit[] {
   const edits: Edit[] = []
@@ -92,7 +106,7 @@ function parameterEdits(file: ts.SourceFile): Edit[] {
   for (const statement of file.statements) {
     if (!ts.isFunctionDeclaration(statement)) continue
     const name = statement.name!.text
-    if (!name.startsWith(MARKER) && !name.endsWith('$new')) continue
+    if (!isMember(name)) continue
     const counts = countsIn(statement)
     const { parameters } = statement
     for (let index = 0; index < parameters.length; index++) {
@@ -161,8 +175,7 @@ function onceEdits(file: ts.SourceFile): Edit[] {
   for (const statement of file.statements) {
     if (!ts.isFunctionDeclaration(statement) || statement.parameters.length > 0) continue
     const name = statement.name!.text
-    const isOurs = name.startsWith(MARKER) || name.endsWith('$new')
-    if (!isOurs || counts.get(name) !== 2 || hasReturn(statement.body!)) continue
+    if (!isMember(name) || counts.get(name) !== 2 || hasReturn(statement.body!)) continue
     let call: ts.Node | undefined
     const visit = (node: ts.Node): void => {
       const isCall = ts.isCallExpression(node) && node.expression.getText() === name
@@ -269,7 +282,7 @@ function settled(text: string, passes: readonly Pass[]): string {
 
 /** The text without what is never read. */
 export function pruned(text: string): string {
-  const removing = [fieldEdits, variableEdits, parameterEdits]
+  const removing = [functionEdits, fieldEdits, variableEdits, parameterEdits]
   text = settled(text, removing)
   text = applyEdits(text, initialEdits(parse(text)))
   text = applyEdits(text, constantEdits(parse(text)))

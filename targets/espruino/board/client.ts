@@ -16,7 +16,7 @@ export interface EspruinoOptions
 
 const OWN_NAMES = 'seed tls rejectUnauthorized cert key unsentLimit unreadLimit '
 
-/** The build makes variables of fields (targets/espruino/flatten.ts): there is one client a boot. */
+/** The build makes variables of fields (targets/espruino/flatten.ts): one client a boot. */
 let isMade = false
 
 /** The options of MqttClient: a copy of `asked` with what the board is. */

@@ -28,7 +28,7 @@ export function create(options: CreateOptions): MqttClient {
   let flash = options.flash
   if (options.areas !== undefined) {
     flash = new EspruinoFlash(require('Flash'), options.areas, options)
-  } else if (flash === undefined) fail('areas', 'absent', 'the flash that Holdfast may use')
+  } else if (flash === undefined) fail('areas', 'absent', 'flash for Holdfast')
   made.storage = new FlashOutbox(flash!, made.system, options)
   return polledClient(made, 'areas writeSize flash bufferSize ')
 }
