@@ -72,7 +72,10 @@ export interface Built {
 
 export async function buildProduct(product: Product, switches: Switches): Promise<Built> {
   const entry = path.join(projectFolder(), `targets/espruino/board/${product}.ts`)
-  const small = SMALL.includes(product) ? { singles: SINGLES, asserts: false } : {}
+  // The small client has one protocol version anyway.
+  const small = SMALL.includes(product)
+    ? { singles: SINGLES, asserts: false, protocol: 0 as const }
+    : {}
   const text = await bundle({ entry, ...switches, ...small })
   return { text, binary: pretokenise(text), tokens: tokenCount(text) }
 }

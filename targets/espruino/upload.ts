@@ -18,9 +18,9 @@ const USAGE = `npm run upload:espruino -- --port <port> [options]
   --baud <rate>      default 115200
   --config <file>    JSON with broker, clientId, areas; becomes holdfast.json on the board
   --module <name>    instead of the sensor as boot code a module for your own code:
-                     holdfast or holdfast-ram for require('holdfast'), and beside it
-                     holdfast-spi or holdfast-encrypt under these names
-  --protocol 4|5     only this version of MQTT
+                     holdfast, holdfast-ram or holdfast-full for require('holdfast'), and
+                     beside it holdfast-spi or holdfast-encrypt under these names
+  --protocol 4|5     only this version of MQTT, for holdfast-full
   --no-words         errors without words`
 
 const INSTALL =
@@ -28,7 +28,11 @@ const INSTALL =
   '(version 0.1.67 is the one that was tried; a serial port needs its optional packages)'
 
 /** What a product is called in Storage, where that is not its own name. */
-const NAMES: Partial<Record<Product, string>> = { main: '.boot0', 'holdfast-ram': 'holdfast' }
+const NAMES: Partial<Record<Product, string>> = {
+  main: '.boot0',
+  'holdfast-ram': 'holdfast',
+  'holdfast-full': 'holdfast',
+}
 
 /** Where the tool is: among the project's packages or those of the user, or on the PATH. */
 function findTool(): string {

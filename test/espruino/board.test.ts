@@ -87,15 +87,16 @@ if (hasInterpreter('a board’s life on Espruino') && hasMosquitto('a board’s 
     })
   })
 
-  describe('Espruino with the module', () => {
+  describe('Espruino with the full module', () => {
     let scene: Scene
     let board: Interpreter
     const files: Record<string, string> = {}
 
     before(async () => {
-      const names = ['holdfast', 'holdfast-full', 'holdfast-spi', 'holdfast-encrypt'] as const
+      const names = ['holdfast-full', 'holdfast-spi', 'holdfast-encrypt'] as const
       for (const name of names) {
-        files[name] = (await buildProduct(name, PLAIN)).binary
+        const stored = name === 'holdfast-full' ? 'holdfast' : name
+        files[stored] = (await buildProduct(name, PLAIN)).binary
       }
     })
     beforeEach(async () => {

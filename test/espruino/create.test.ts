@@ -1,6 +1,6 @@
 /**
- * What `create` of the modules for Espruino offers beside publishing: handlers with a filter and an
- * order, lanes, other storages, encryption. The files that go to a board, on Node with models.
+ * What `create` of the full module for Espruino offers beside publishing: handlers with a filter
+ * and order, lanes, other storages, encryption. The files that go to a board, on Node with models.
  */
 import './fake-globals.js'
 import assert from 'node:assert/strict'
@@ -28,7 +28,7 @@ interface Client extends Omit<MqttClient, 'on' | 'off'> {
 }
 
 async function moduleOf(flash: FakeFlash | null, switches = PLAIN): Promise<Module> {
-  const { text } = await built('holdfast', switches)
+  const { text } = await built('holdfast-full', switches)
   return load(text, fakeNet(true), flash)
 }
 
@@ -172,6 +172,6 @@ describe('storage of a client on Espruino', () => {
     const flash = chip().nor
     assert.throws(() => module.create({ ...NOWHERE, areas: AREAS, flash }), /"flash".*left out/)
     const ram = load((await built('holdfast-ram', PLAIN)).text, fakeNet(), null)
-    assert.throws(() => ram.create({ ...NOWHERE, areas: AREAS }), /"areas" is not known/)
+    assert.throws(() => ram.create({ ...NOWHERE, areas: AREAS }), /"areas" is unknown/)
   })
 })

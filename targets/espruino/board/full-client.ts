@@ -1,6 +1,6 @@
 /**
- * EspruinoClient: MqttClient over the board's own network and clock, with the habits of Espruino's
- * modules. Knows nothing of flash.
+ * EspruinoClient: the full MqttClient over the board's own network and clock, with the habits of
+ * Espruino's modules. Knows nothing of flash.
  */
 import { EspruinoSystem, EspruinoTransport, Loop } from '../../../hal/espruino/index.js'
 import type { EspruinoTransportOptions } from '../../../hal/espruino/index.js'
@@ -36,38 +36,43 @@ export function clientOptions(asked: EspruinoOptions, more: string): ClientOptio
   return made
 }
 
-export class EspruinoClient extends MqttClient {
+/** MqttClient whose handlers of `message` get the message itself, as is the habit on Espruino. */
+export interface EspruinoClient extends Omit<MqttClient, 'on' | 'off'> {
+  on(name: EventName | 'message', handler: any, options?: ListenOptions): void
+  off(name: EventName | 'message', handler: any): void
+}
+
+/**
+ * A client that is polled from now on. It is no class of its own: Espruino 2v29 mistakes the
+ * `super` of whatever is made within another `super`, as the logs of a second lane are.
+ */
+export function polledClient(options: ClientOptions): EspruinoClient {
+  const client = new MqttClient(options)
+  const polled = client as EspruinoClient
+  const on = client.on
+  const off = client.off
   /** Handlers of `message`, each followed by the one that the client calls for it. */
-  private readonly messageHandlers: any[]
-
-  constructor(options: ClientOptions) {
-    super(options)
-    this.messageHandlers = []
-    new Loop(this, options.system)
-    // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
-    // Bound, not an arrow: where `super` threw, Espruino passes over this line, and a build with
-    // assertions stops at an arrow that it passes over.
-    E.on('kill', this.flush.bind(this))
-  }
-
-  /** As in Espruino's other modules, `message` calls with the message itself. */
-  override on(name: EventName | 'message', handler: any, options?: ListenOptions): void {
+  const handlers: any[] = []
+  polled.on = (name, handler, listen) => {
     if (name !== 'message') {
-      super.on(name, handler as EventHandler, options)
+      on.call(client, name, handler as EventHandler, listen)
       return
     }
     const called: EventHandler = (event) =>
       (handler as (message: InboundMessage) => void)(event.message!)
-    super.on('message.received', called, options)
-    this.messageHandlers.push(handler, called)
+    on.call(client, 'message.received', called, listen)
+    handlers.push(handler, called)
   }
-
-  override off(name: EventName | 'message', handler: any): void {
+  polled.off = (name, handler) => {
     if (name !== 'message') {
-      super.off(name, handler as EventHandler)
+      off.call(client, name, handler as EventHandler)
       return
     }
-    const at = this.messageHandlers.indexOf(handler)
-    if (at >= 0) super.off('message.received', this.messageHandlers.splice(at, 2)[1])
+    const at = handlers.indexOf(handler)
+    if (at >= 0) off.call(client, 'message.received', handlers.splice(at, 2)[1])
   }
+  new Loop(client, options.system)
+  // Before `reset()`, `load()` and `save()`: acknowledgements that are not on flash yet.
+  E.on('kill', () => client.flush())
+  return polled
 }

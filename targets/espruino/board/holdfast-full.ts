@@ -9,7 +9,12 @@ import { fail } from '../../../src/checks.js'
 import type { ReadWriteStorage, StorageHooks } from '../../../src/index.js'
 import { FlashStore } from '../../../src/storage.js'
 import { sealed } from '../../../src/store/seal.js'
-import { clientOptions, EspruinoClient, type EspruinoOptions } from './full-client.js'
+import {
+  clientOptions,
+  type EspruinoClient,
+  type EspruinoOptions,
+  polledClient,
+} from './full-client.js'
 
 export {
   EspruinoFlash,
@@ -17,6 +22,7 @@ export {
   EspruinoTransport,
   Loop,
 } from '../../../hal/espruino/index.js'
+export type { EspruinoClient } from './full-client.js'
 export { MqttClient, statusText } from '../../../src/index.js'
 export { FlashStore } from '../../../src/storage.js'
 
@@ -47,5 +53,5 @@ export function create(options: CreateOptions): EspruinoClient {
       hooks === undefined ? {} : { hooks: sealed(hooks) },
     )
   } else if (hooks !== undefined) fail('hooks', '(hooks)', 'given with areas or flash')
-  return new EspruinoClient(made)
+  return polledClient(made)
 }
