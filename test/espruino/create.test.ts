@@ -119,7 +119,12 @@ describe('storage of a client on Espruino', () => {
 
   it('a chip on SPI takes the place of areas', async () => {
     const nor = new NorFlash({ capacity: 65536, eraseSize: 4096, writeSize: 1 })
-    const model = new SpiNorChip({ flash: nor, system: new ManualSystem(1), capacity: 0x1000000 })
+    const system = new ManualSystem(1)
+    const model = new SpiNorChip({ flash: nor, system, capacity: 0x1000000 })
+    // The driver's patience is measured with the chip's clock: on a busy machine a real one runs on.
+    const globals = globalThis as unknown as { getTime: () => number }
+    const realTime = globals.getTime
+    globals.getTime = () => system.now() / 1000
     const client = async (switches: Switches): Promise<Client> => {
       const { spi, pin } = spiOf(model)
       const { text } = await built('holdfast-spi', switches)
@@ -128,17 +133,15 @@ describe('storage of a client on Espruino', () => {
       return made(await moduleOf(null, switches), { ...NOWHERE, flash })
     }
     const first = await client(PLAIN)
-    let accepted = 0
     for (let count = 0; count < 100; count++) {
-      // On a busy machine the driver may lose patience: its clock is real, the model's is not.
-      if (first.publish('a/b', 'text ' + count, { qos: 2 }) > 0) accepted++
+      assert.ok(first.publish('a/b', 'text ' + count, { qos: 2 }) > 0)
     }
-    assert.ok(accepted > 50, `${accepted} of 100 messages accepted`)
     first.stop()
     const next = await client(BARE)
-    assert.equal(next.stats.queued, accepted)
+    assert.equal(next.stats.queued, 100)
     next.stop()
     assert.deepEqual(model.violations, [])
+    globals.getTime = realTime
     const { text } = await built('holdfast-spi', PLAIN)
     const { open } = loadWith(text, {}) as { open(...values: object[]): object }
     const { pin } = spiOf(model)
