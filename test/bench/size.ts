@@ -14,7 +14,16 @@ import {
 } from './firmware-meter.js'
 import { buildProduct } from '../../targets/espruino/build.js'
 import { PLAIN } from '../../targets/espruino/bundle.js'
-import { bundleFirmware, bundleLibrary, CLIENT, ENCRYPTION, ESP32, inFolder } from './xs-run.js'
+import {
+  bundleFirmware,
+  bundleLibrary,
+  CLIENT,
+  ENCRYPTION,
+  SMALL,
+  SMALL_STORAGE,
+  ESP32,
+  inFolder,
+} from './xs-run.js'
 import { MissingHost, runOnXs, STORAGE, xsHost } from './xs-run.js'
 
 export interface Sizes {
@@ -22,6 +31,9 @@ export interface Sizes {
   bytecodeStorage: number
   bytecodeEncryption: number
   /** Slots that preloading makes: functions, prototypes, what functions know of their module. */
+  /** The same of the small client. */
+  bytecodeSmall: number
+  bytecodeSmallStorage: number
   romSlotsNoStorage: number
   romSlotsStorage: number
   liveSlotBytes: number
@@ -46,6 +58,8 @@ export const BUDGETS = {
   bytecodeNoStorage: 76 * 1024,
   bytecodeStorage: 115 * 1024,
   bytecodeEncryption: 133 * 1024,
+  bytecodeSmall: 28 * 1024,
+  bytecodeSmallStorage: 44 * 1024,
   romSlotsNoStorage: 59 * 1024,
   romSlotsStorage: 87 * 1024,
   liveSlotBytes: 8 * 1024,
@@ -196,6 +210,8 @@ export function measureSizes(): Promise<SizeReport> {
         bytecodeNoStorage: client.code,
         bytecodeStorage: storage.code,
         bytecodeEncryption: (await romOf(folder, ENCRYPTION)).code,
+        bytecodeSmall: (await romOf(folder, SMALL)).code,
+        bytecodeSmallStorage: (await romOf(folder, SMALL_STORAGE)).code,
         romSlotsNoStorage: client.slots,
         romSlotsStorage: storage.slots,
         liveSlotBytes: live(ram!, LIVE_SLOTS, slotSize),
@@ -221,6 +237,8 @@ function printTable({ sizes, bits, modules, ...more }: SizeReport): void {
   line('bytecode, client', sizes.bytecodeNoStorage)
   line('bytecode, with storage', sizes.bytecodeStorage)
   line('bytecode, with encryption', sizes.bytecodeEncryption, 'ChaCha20-Poly1305 included')
+  line('bytecode, small client', sizes.bytecodeSmall)
+  line('bytecode, small client with storage', sizes.bytecodeSmallStorage)
   line('slots in ROM, client', sizes.romSlotsNoStorage, 'where it is preloaded')
   line('slots in ROM, with storage', sizes.romSlotsStorage)
   line('live slots, connected', sizes.liveSlotBytes)

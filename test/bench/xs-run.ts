@@ -25,6 +25,11 @@ export const ESP32 = 'chunk=78848,heap=4928,stack=512'
 /** The library as firmware uses it, as lines of an entry: what nothing needs is left out. */
 export const CLIENT = "export { MqttClient, statusText } from './src/index.js'\n"
 export const STORAGE = CLIENT + "export { FlashStore } from './src/storage.js'\n"
+/** The small client, with messages in RAM and on flash. */
+export const SMALL = "export { MqttClient, RamOutbox, statusText } from './src/small/index.js'\n"
+export const SMALL_STORAGE =
+  "export { MqttClient, statusText } from './src/small/index.js'\n" +
+  "export { FlashOutbox } from './src/small/storage.js'\n"
 export const EXTENSIONS =
   STORAGE +
   "export { TopicAliases } from './src/session/topic-aliases.js'\n" +

@@ -121,7 +121,7 @@ describe('storage of a client on Espruino', () => {
     const nor = new NorFlash({ capacity: 65536, eraseSize: 4096, writeSize: 1 })
     const system = new ManualSystem(1)
     const model = new SpiNorChip({ flash: nor, system, capacity: 0x1000000 })
-    // The driver's patience is measured with the chip's clock: on a busy machine a real one runs on.
+    // The driver is timed by the chip's clock: on a busy machine a real one runs on.
     const globals = globalThis as unknown as { getTime: () => number }
     const realTime = globals.getTime
     globals.getTime = () => system.now() / 1000

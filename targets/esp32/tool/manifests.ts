@@ -1,8 +1,9 @@
 /**
  * The manifests of the package, made from the imports of its modules: the client with its platform,
- * the client with its store (`manifest.json`), and one for each further public name. A manifest has
- * what its name needs beyond the client, so that a firmware holds nothing it does not import.
- * Modules are preloaded by name: of TypeScript, mcconfig 8.2 preloads nothing that a star means.
+ * the client with its store (`manifest.json`), the small client, and one for each further public
+ * name. A manifest has what its name needs beyond the client, so that a firmware holds nothing it
+ * does not import. Modules are preloaded by name: of TypeScript, mcconfig 8.2 preloads nothing that
+ * a star means.
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'
@@ -25,7 +26,11 @@ const NAMES: Record<string, string> = {
   request: 'src/request',
   'spi-nor': 'hal/spi-nor/index',
   'storage-part': 'hal/storage-part',
+  small: 'src/small/index',
+  'small/storage': 'src/small/storage',
 }
+/** The small client stands alone: its manifest has the platform and not the full client. */
+const SMALL = ['small', 'small/storage']
 
 interface Manifest {
   include: string | string[]
@@ -108,7 +113,12 @@ export function manifests(root: string): Map<string, Manifest> {
     include: `./${ours}/manifest-client.json`,
     ...manifestOf(root, '.', ['storage'], inClient),
   })
-  for (const name of Object.keys(NAMES).slice(3)) {
+  all.set(`${ours}/manifest-small.json`, {
+    include: './manifest-platform.json',
+    ...manifestOf(root, ours, ['moddable', ...SMALL], new Set()),
+  })
+  const further = Object.keys(NAMES).slice(3)
+  for (const name of further.filter((name) => !SMALL.includes(name))) {
     const { include, modules } = FURTHER[name] ?? {}
     const made = manifestOf(root, ours, [name], inClient)
     all.set(`${ours}/manifest-${path.posix.basename(name)}.json`, {
