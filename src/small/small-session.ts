@@ -285,7 +285,7 @@ export class SmallSession {
       (isAnswer && packetId === 0)
     ) {
       status = -REASON_MALFORMED_PACKET
-    } else if (type === CONNACK) this.onConnack(wire.rx[at]! & 1, wire.rx[at + 1]!)
+    } else if (type === CONNACK) this.onConnack(wire.rx[at]!, wire.rx[at + 1]!)
     else if (type === PUBACK) status = this.exchanges.onPuback(packetId, this.now)
     else if (type === PUBREC) status = this.exchanges.onPubrec(packetId, this.now)
     else if (type === PUBREL) status = this.inbound.onPubrel(packetId)
@@ -302,7 +302,8 @@ export class SmallSession {
     const outbox = this.outbox
     const wasUnanswered = this.unanswered > 1
     this.unanswered = 0
-    if (code !== 0) {
+    if (present > 1) this.fail(-REASON_MALFORMED_PACKET)
+    else if (code !== 0) {
       this.events.event.reasonCode = code
       this.fail(ERR_REFUSED)
     } else if (present > 0 && (this.isClean || !outbox.sessionMayExist)) {
