@@ -103,6 +103,12 @@ export class SmallDesk {
     return parse(this.transport.takeSent(), V311)
   }
 
+  /** What one call of `poll` sends. */
+  sentAtOnce(): Packet[] {
+    this.waitMs = this.client.poll(this.system.now())
+    return parse(this.transport.takeSent(), V311)
+  }
+
   /** The one packet the client sent since the last call. */
   sentOne(): Packet {
     const packets = this.sent()
