@@ -315,12 +315,12 @@ export class SmallSession {
       this.wire.drain()
       this.fail(RESTART)
     } else {
-      if (present === 0) this.begin()
-      if (this.failure !== 0) return
-      this.phase = CONNECTED
-      this.retryLimitMs = settings.retryMinMs
       // A session that a lost CONNACK told of is ours, but may be a new one without filters.
       this.subscriptions.connected(present > 0 && !wasUnanswered)
+      this.phase = CONNECTED
+      if (present === 0) this.begin()
+      if (this.failure !== 0) return
+      this.retryLimitMs = settings.retryMinMs
       this.events.event.sessionPresent = present > 0
       this.events.emit('client.connected', 0, OK, settings.url)
     }
@@ -334,15 +334,14 @@ export class SmallSession {
     const isKept = !this.settings.cleanStart
     outbox.inbound.splice(0, INBOUND_LIMIT)
     this.exchanges.forget()
-    if (wasLost) {
-      this.events.event.count = count
-      this.events.emit('session.lost', 0, OK, '')
-    }
     if (!wasLost && outbox.sessionMayExist === isKept) return
     outbox.sessionMayExist = isKept
     // With what was released: a mark of the lost session must not come back after a reboot.
     const status = outbox.save()
     if (status !== OK) this.fail(status)
+    if (!wasLost) return
+    this.events.event.count = count
+    this.events.emit('session.lost', 0, OK, '')
   }
 
   /** Notes a failure where a wait is over; puts PINGREQ where it is due. */
