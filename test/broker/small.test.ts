@@ -119,7 +119,8 @@ if (hasMosquitto('the small client with Mosquitto')) {
   const given = process.env.HOLDFAST_SEED
   const seed = given === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(given)
 
-  it(`killed ${LIVES} times, the broker restarted: nothing lost, QoS 2 once (HOLDFAST_SEED=${seed})`, async () => {
+  const repeat = `HOLDFAST_SEED=${seed} repeats it`
+  it(`killed ${LIVES} times, the broker restarted: none is lost (${repeat})`, async () => {
     const chance = new Random(seed)
     const broker = await startBroker()
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-'))

@@ -164,7 +164,9 @@ export class World {
     })
     client.on('message.received', ({ message }) => {
       this.figures.delivered++
-      this.checkDelivery(Buffer.from(message!.bytes), message!)
+      const { bytes, topicAt, topicLength } = message!
+      const topic = Buffer.from(bytes).toString('hex', topicAt, topicAt + topicLength)
+      this.checkDelivery(topic, Buffer.from(message!.payload).toString('hex'))
       if (this.chance.below(4) === 0) this.act()
     })
     client.subscribe('in/#', { qos: 2 }, () => {})
@@ -357,13 +359,7 @@ export class World {
   }
 
   /** A message handed over must be the next of the PUBLISH packets that arrived, or a later one. */
-  private checkDelivery(
-    bytes: Buffer,
-    message: { topicAt: number; topicLength: number; payloadAt: number; payloadLength: number },
-  ): void {
-    const { topicAt, payloadAt } = message
-    const topic = bytes.toString('hex', topicAt, topicAt + message.topicLength)
-    const payload = bytes.toString('hex', payloadAt, payloadAt + message.payloadLength)
+  private checkDelivery(topic: string, payload: string): void {
     for (;;) {
       const frame = frameAt(this.stream, this.cursor, this.streamSize)
       assert.ok(frame, `${topic} ${payload} is in no packet that arrived`)

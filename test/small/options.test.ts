@@ -1,4 +1,4 @@
-/** The options of the small client: each mistake throws and names the option, no secret is shown. */
+/** Options of the small client: each mistake throws and names the option, no secret is shown. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, ScriptedTransport } from '../../hal/memory/index.js'
@@ -18,8 +18,8 @@ const will = { topic: 'a', payload: '' }
 
 /** Option or options, and words that the error must hold. */
 const BAD: [name: string, Record<string, unknown>, RegExp][] = [
-  ['a name that is none', { clientID: 'x' }, /option "clientID" is not known/],
-  ['an option of the full client', { lanes: [] }, /option "lanes" is not known/],
+  ['a name that is none', { clientID: 'x' }, /option "clientID" is unknown/],
+  ['an option of the full client', { lanes: [] }, /option "lanes" is unknown/],
   ['no system', { system: undefined }, /system/],
   ['no transport', { transport: undefined }, /transport/],
   ['no storage', { storage: undefined }, /storage/],
@@ -33,6 +33,7 @@ const BAD: [name: string, Record<string, unknown>, RegExp][] = [
   ['a port with a letter', { broker: 'mqtt://host:12x' }, /"broker"/],
   ['half a port', { broker: 'mqtt://host:1.5' }, /"broker"/],
   ['an empty port', { broker: 'mqtt://host:' }, /"broker"/],
+  ['an IPv6 address', { broker: 'mqtt://[::1]:7' }, /"broker"/],
   ['a path', { broker: 'mqtt://host/path' }, /"broker"/],
   ['MQTT 5', { protocol: 5 }, /"protocol" is 5/],
   ['MQTT 3.1', { protocol: 3 }, /"protocol" is 3/],
@@ -46,7 +47,7 @@ const BAD: [name: string, Record<string, unknown>, RegExp][] = [
   ['a username with U+0000', { username: 'a\0' }, /"username"/],
   ['a password without username', { password: 'p' }, /"username"/],
   ['a password that is a number', { username: 'u', password: 7 }, /"password"/],
-  ['parts of a second of Keep Alive', { keepAliveMs: 1500 }, /"keepAliveMs"/],
+  ['parts of a millisecond of Keep Alive', { keepAliveMs: 1.5 }, /"keepAliveMs"/],
   ['Keep Alive below 0', { keepAliveMs: -1 }, /"keepAliveMs"/],
   ['Keep Alive of 65,536 s', { keepAliveMs: 65536000 }, /"keepAliveMs"/],
   ['inFlightLimit 0', { inFlightLimit: 0 }, /"inFlightLimit"/],
@@ -104,7 +105,7 @@ describe('options of the small client', () => {
     }
     assert.throws(
       () => new MqttClient('mqtt://me:secret@host' as any),
-      (error: Error) => /"options"/.test(error.message) && !/secret/.test(String(error)),
+      (error: Error) => /option/.test(error.message) && !/secret/.test(String(error)),
     )
   })
 
@@ -114,9 +115,8 @@ describe('options of the small client', () => {
       'mqtt://h',
       'mqtts://h',
       'mqtt://h:99',
-      'mqtt://10.0.0.1/',
-      'mqtt://[::1]:7',
-      'mqtts://[fe80::1]',
+      'mqtt://10.0.0.1',
+      'mqtts://a-b.example:7',
     ]) {
       const options = good()
       const client = new MqttClient({ ...options, broker })
@@ -130,8 +130,7 @@ describe('options of the small client', () => {
       'h 8883 true',
       'h 99 false',
       '10.0.0.1 1883 false',
-      '::1 7 false',
-      'fe80::1 8883 true',
+      'a-b.example 7 true',
     ])
   })
 
@@ -157,10 +156,10 @@ describe('options of the small client', () => {
 
   it('a flash that holds no log, or too small a buffer, is refused by name', () => {
     const small = new NorFlash({ capacity: 7 * 1024, eraseSize: 1024, writeSize: 4 })
-    assert.throws(() => boot(small), /"storage" needs 8 sectors/)
+    assert.throws(() => boot(small), /"storage" has fewer than 8 sectors/)
     const system = new ManualSystem(1)
     const storage = new FlashOutbox(board(), system, { bufferSize: 100 })
-    assert.throws(() => new SmallDesk({ storage }), /"bufferSize" is too small/)
+    assert.throws(() => new SmallDesk({ storage }), /"bufferSize" too small/)
   })
 
   it('a store of another client or broker is refused, and can be given up', () => {

@@ -13,6 +13,7 @@ describe('CONNECT of the small client', () => {
     ['a session to keep', kept, { clean: false }],
     ['no Keep Alive', { ...kept, keepAliveMs: 0 }, { clean: false, keepalive: 0 }],
     ['the longest Keep Alive', { keepAliveMs: 65535000 }, { clean: true, keepalive: 65535 }],
+    ['parts of a second', { keepAliveMs: 1500 }, { clean: true, keepalive: 2 }],
     ['a user', { username: 'ü' }, { clean: true, username: 'ü' }],
     ['an empty user', { username: '' }, { clean: true, username: '' }],
     [

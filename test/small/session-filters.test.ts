@@ -72,7 +72,7 @@ describe('filters of the small client', () => {
     assert.ok(desk.client.isConnected)
   })
 
-  it('an identifier of SUBSCRIBE does not leak when the connection goes, 40,000 times (F8)', () => {
+  it('an identifier of SUBSCRIBE does not leak, 40,000 connections long (F8)', () => {
     const desk = new SmallDesk({ ...kept, retryMinMs: 1, retryMaxMs: 1 })
     desk.client.subscribe('x')
     desk.connect()

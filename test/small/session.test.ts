@@ -65,7 +65,7 @@ describe('PUBLISH of the small client', () => {
     assert.equal(desk.received[0]!.topic, '\ufeffin')
   })
 
-  it('no more than inFlightLimit leave, in their order, and each answer lets one leave (F12)', () => {
+  it('no more than inFlightLimit leave, in order, and each answer lets one leave (F12)', () => {
     const desk = new SmallDesk({ ...kept, inFlightLimit: 2 })
     for (const text of ['a', 'b', 'c', 'd']) desk.publish(1, text)
     desk.connect()
@@ -187,7 +187,7 @@ for (const [how, back] of RETURNS) {
       assert.deepEqual(seen.join(''), '0123456789')
     })
 
-    it('a lost session makes all new: no DUP, no PUBREL, and one event that counts (F13–F15)', () => {
+    it('a lost session makes all new: no DUP, no PUBREL, one event that counts (F13–F15)', () => {
       const flash = board()
       const first = boot(flash)
       first.connect()

@@ -1,6 +1,7 @@
 /**
  * Which test files run on XS: those of the codec, the store, the queue, the session, the small
- * client and ECMA-419 that do not stand in the lists below, which say why not. Knows folders and reasons only.
+ * client and ECMA-419 that do not stand in the lists below, which say why not. Knows folders and
+ * reasons only.
  */
 import * as fs from 'node:fs'
 import * as path from 'node:path'
