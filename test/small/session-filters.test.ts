@@ -52,7 +52,7 @@ describe('filters of the small client', () => {
     assert.equal(desk.of('message.acked').length, 2)
   })
 
-  it('a filter asked for again before its SUBACK, or given up and wanted again, stays right', () => {
+  it('a filter asked for again before its SUBACK, or given up and wanted again', () => {
     const desk = new SmallDesk(kept)
     desk.client.subscribe('x')
     desk.connect()
