@@ -88,6 +88,22 @@ export const SMALL_FAULTS: Fault[] = [
     if (self.wire.rx[self.wire.bodyEnd - 1] % 16 === 3) self.wire.outEnd = outEnd
     return status
   }),
+  fault('a message larger than the buffer has no answer', SmallInbound, 'onSkipped', () => {}),
+  fault(
+    'a message larger than the buffer is not told of',
+    SmallInbound,
+    'deliver',
+    (self, right) => (self.wire.isCut ? undefined : right()),
+  ),
+  fault(
+    'a message larger than the buffer is handed over',
+    SmallInbound,
+    'deliver',
+    (self, right) => {
+      self.wire.isCut = false
+      right()
+    },
+  ),
   fault('a lost session goes unnoticed', SmallSession, 'begin', () => {}),
   fault('a half-open connection is never given up', SmallSession, 'keepAlive', () => Infinity),
   fault('a stop does not wait for DISCONNECT', SmallSession, 'leave', (self, right) => {

@@ -6,7 +6,7 @@
 import type { MqttClient } from '../../src/index.js'
 import { FlashOutbox } from '../../src/small/storage.js'
 import { MqttClient as SmallClient, type SmallEvent } from '../../src/small/index.js'
-import { ERR_CORRUPT, OK } from '../../src/status.js'
+import { ERR_CORRUPT, ERR_TOO_LARGE, OK } from '../../src/status.js'
 import { FlashStore } from '../../src/storage.js'
 import { type Chance, violate } from './world-clock.js'
 import type { DeviceConfig } from './world-config.js'
@@ -42,7 +42,7 @@ export function smallConfig(chance: Chance): DeviceConfig {
       cleanStart: chance.oneIn(12),
       inFlightLimit: chance.pick([1, 5, 20, 64]),
       sendBufferSize: chance.pick([256, 512, 1536]),
-      receiveBufferSize: chance.pick([256, 1024]),
+      receiveBufferSize: chance.pick([64, 64, 256, 1024]),
       connectTimeoutMs: 5000,
       pingTimeoutMs: 3000,
       ackTimeoutMs: isLong ? 30000 : 8000,
@@ -56,6 +56,8 @@ export function smallConfig(chance: Chance): DeviceConfig {
 
 export class SmallDevice extends Device {
   override watch: SmallWatch = new SmallWatch(this.config, this.ledger)
+  /** Messages for the device of which it was told that they are larger than its buffer. */
+  private toldCount = 0
 
   /** The outbox of this boot. */
   private makeOutbox(): FlashOutbox {
@@ -108,8 +110,12 @@ export class SmallDevice extends Device {
     client.on('message.acked', ({ ticket, reasonCode }: SmallEvent) => {
       ledger.acked(ticket, reasonCode, boot, clock.now)
     })
-    client.on('message.dropped', ({ ticket, status }: SmallEvent) => {
-      if (ticket === 0) violate('a message for the device is dropped with status ' + status)
+    client.on('message.dropped', ({ ticket, status, text }: SmallEvent) => {
+      if (ticket === 0) {
+        if (status !== ERR_TOO_LARGE || text !== 'in/x') violate('a message for it: ' + status)
+        this.toldCount++
+        return
+      }
       if (status !== ERR_CORRUPT) violate('a message is dropped with status ' + status)
       ledger.dropped(ticket, status, boot, clock.now)
     })
@@ -137,6 +143,7 @@ export class SmallDevice extends Device {
   /** After the rest both clients find on flash that nothing is left. */
   override checkAtRest(): void {
     const { ledger } = this
+    this.checkLarge()
     ledger.checkAtRest()
     if (this.flash.counters.doubleProgrammedBytes > 0) violate('flash was programmed twice')
     this.transport?.powerLost()
@@ -145,5 +152,21 @@ export class SmallDevice extends Device {
     outbox.mount(this.name, BROKER)
     if (outbox.count !== 0) violate(`${outbox.count} complete messages come back after a reboot`)
     this.watch.checkFull(new FlashStore(this.flash, this.system), this.name, BROKER)
+  }
+
+  /** What is larger than the receive buffer is told of, at least once, and not handed over. */
+  private checkLarge(): void {
+    const { receiveBufferSize } = this.config.client
+    let largeCount = 0
+    for (const message of this.ledger.in) {
+      const { seq, qos, size } = message
+      const remaining = 2 + 'in/x'.length + (qos > 0 ? 2 : 0) + size
+      if ((remaining < 128 ? 2 : 3) + remaining <= receiveBufferSize!) continue
+      if (message.handedOver > 0) violate(`message ${seq} for the device is handed over, in part`)
+      if (qos > 0 && !message.wasLost && !this.ledger.isBlurred) largeCount++
+      message.wasLost = true
+    }
+    if (this.toldCount >= largeCount) return
+    violate(`${largeCount} messages larger than the buffer, ${this.toldCount} told of`)
   }
 }

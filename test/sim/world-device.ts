@@ -319,7 +319,8 @@ export class Device implements BrokerWitness, PublisherHost {
     const seq = this.ledger.in.length
     const qos = this.chance.between(0, 2)
     const payload = payloadOf(seq, this.chance.below(this.chance.oneIn(4) ? 200 : 20))
-    const entry = { seq, qos, handedOver: 0, mayRepeat: false, wasLost: false }
+    const size = payload.length
+    const entry = { seq, qos, size, handedOver: 0, mayRepeat: false, wasLost: false }
     this.ledger.in.push(entry)
     if (!this.broker.send(this.name, payload, qos)) entry.wasLost = true
   }
