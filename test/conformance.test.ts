@@ -13,7 +13,7 @@ import ts from 'typescript'
 const folder = process.env.HOLDFAST_TESTS ?? sourceFolder()
 
 interface Line {
-  /** Of the two: 'MQTT 5' or 'MQTT 3.1.1'. */
+  /** The list: 'MQTT 5', 'MQTT 3.1.1' or that of the small client. */
   version: string
   /** Empty in a line that gives one more test for the statement above it. */
   id: string
@@ -24,6 +24,7 @@ interface Line {
 
 /** Statements in appendix B of each specification. */
 const COUNTS: Record<string, number> = { 'MQTT 5': 251, 'MQTT 3.1.1': 141 }
+const SMALL = 'The small client'
 const ID = /^\d\.\d+\.\d+-\d+$/
 
 /** The folder `test` of the source, from where the compiled test runs: dist/test. */
@@ -43,7 +44,7 @@ function part(version: string): string[] {
 }
 
 function ledger(): Line[] {
-  return Object.keys(COUNTS).flatMap((version) =>
+  return [...Object.keys(COUNTS), SMALL].flatMap((version) =>
     part(version)
       .filter((line) => /^\| (?!id |---)/.test(line) || /^\|  /.test(line))
       .map((line) => {
@@ -159,6 +160,21 @@ for (const [version, count] of Object.entries(COUNTS)) {
     assert.deepEqual(gaps, [], 'missing')
   })
 }
+
+it('each statement of MQTT 3.1.1 that binds a client has a test of the small client', () => {
+  const lines = ledger().filter(({ version, id }) => version === SMALL && id !== '')
+  const ids = lines.map(({ id }) => id)
+  assert.equal(new Set(ids).size, ids.length, 'named twice')
+  const { client } = idsOf('MQTT 3.1.1')
+  const left = client.filter((id) => !ids.includes(id))
+  assert.ok(ids.every((id) => client.includes(id)))
+  assert.deepEqual(
+    left,
+    client.filter((id) => id.startsWith('6.0.0-')),
+    'it has no WebSocket',
+  )
+  for (const { file } of lines) assert.match(file, /\/?small/)
+})
 
 it('each identifier that a comment or a test cites exists in one of the versions', () => {
   const known = new Set(

@@ -46,8 +46,6 @@ export class Exchanges {
   /** Messages before it may have been sent: they carry DUP. */
   private sentEnd: number
   private readonly sent: Uint8Array
-  /** PUBRECs whose PUBREL has not left. */
-  private releasedCount: number
   /** Acknowledgements that are not durable, and since when. */
   private unmarkedCount: number
   private unmarkedAt: number
@@ -63,7 +61,6 @@ export class Exchanges {
     this.cursor = outbox.window.base
     this.sentEnd = outbox.sentEnd
     this.sent = new Uint8Array(WINDOW_SPAN)
-    this.releasedCount = 0
     this.unmarkedCount = 0
     this.unmarkedAt = 0
   }
@@ -71,7 +68,6 @@ export class Exchanges {
   /** A new connection: nothing was sent on it. */
   reset(now: number): void {
     this.inFlight = 0
-    this.releasedCount = 0
     this.progressAt = now
     this.cursor = this.outbox.window.base
     this.sent.fill(0)
@@ -95,7 +91,6 @@ export class Exchanges {
 
   /** Puts what is sent next: 1, or 0 where there is nothing or no room. Negative: a failure. */
   send(now: number): number {
-    if (this.releasedCount > 0) return this.sendPubrels()
     const outbox = this.outbox
     const number = this.cursor
     if (number === outbox.nextNumber || !outbox.window.spans(number)) return 0
@@ -104,11 +99,20 @@ export class Exchanges {
     if (state === COMPLETE) return 1
     if (this.inFlight >= this.settings.inFlightLimit) return 0
     if (state === QUEUED) return this.sendPublish(number, now)
-    // PUBREC came on an earlier connection, and its mark is durable.
-    this.sent[number & (WINDOW_SPAN - 1)] = SENT_QOS2
-    this.releasedCount++
+    // PUBREC came on an earlier connection.
+    if (this.wire.room < ACK_SIZE) return 0
     this.advance(number, now)
-    return 1
+    const status = this.release(number, packetIdOf(number))
+    return status === OK ? 1 : status
+  }
+
+  /** Puts PUBREL, once its mark is durable. */
+  private release(number: number, packetId: number): Status {
+    const status = this.outbox.flush()
+    if (status !== OK) return status
+    this.sent[number & (WINDOW_SPAN - 1)] = SENT_PUBREL
+    this.wire.put(PUBREL_BYTE, packetId)
+    return OK
   }
 
   private advance(number: number, now: number): void {
@@ -142,23 +146,6 @@ export class Exchanges {
     return 1
   }
 
-  /** PUBREL for the PUBRECs that came, in their order [MQTT-4.6.0-4], after their mark. */
-  private sendPubrels(): number {
-    const status = this.outbox.flush()
-    if (status !== OK) return status
-    const window = this.outbox.window
-    let number = window.base
-    for (; isBefore(number, this.cursor); number = numberAfter(number)) {
-      const slot = number & (WINDOW_SPAN - 1)
-      if (window.state(number) !== RELEASED || this.sent[slot] !== SENT_QOS2) continue
-      if (this.wire.room < ACK_SIZE) return 0
-      this.wire.put(PUBREL_BYTE, packetIdOf(number))
-      this.sent[slot] = SENT_PUBREL
-      this.releasedCount--
-    }
-    return 1
-  }
-
   /** PUBACK for `packetId`: OK, or Protocol Error. One that is not in flight changes nothing. */
   onPuback(packetId: number, now: number): Status {
     const number = this.numberOf(packetId)
@@ -168,21 +155,17 @@ export class Exchanges {
       : -REASON_PROTOCOL_ERROR
   }
 
+  /** PUBRELs leave in the order of the PUBRECs, each at once [MQTT-4.6.0-4]. */
   onPubrec(packetId: number, now: number): Status {
     const number = this.numberOf(packetId)
-    const slot = number & (WINDOW_SPAN - 1)
     if (number === 0) {
       this.wire.put(PUBREL_BYTE, packetId) // so that the broker is rid of it
       return OK
     }
-    if (this.sent[slot]! < SENT_QOS2) return -REASON_PROTOCOL_ERROR
-    // A repeat, while PUBREL is due: it is due once.
-    if (this.sent[slot] === SENT_PUBREL || this.outbox.window.state(number) !== RELEASED) {
-      this.releasedCount++
-    }
-    this.sent[slot] = SENT_QOS2
-    this.settle(number, RELEASED, now)
-    return OK
+    if (this.sent[number & (WINDOW_SPAN - 1)]! < SENT_QOS2) return -REASON_PROTOCOL_ERROR
+    // A repeat needs no mark of its own.
+    if (this.outbox.window.state(number) !== RELEASED) this.settle(number, RELEASED, now)
+    return this.release(number, packetId)
   }
 
   onPubcomp(packetId: number, now: number): Status {

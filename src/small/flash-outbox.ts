@@ -63,6 +63,8 @@ export class FlashOutbox implements FlashFace {
   /** Addresses of the messages before `walkNumber`, by the lowest bits of their numbers. */
   private readonly places: Uint32Array
   private readonly place: Sector
+  /** The sector of the oldest message by what is durable. */
+  private tail: number
 
   /** Throws for a flash that cannot hold a log. */
   constructor(flash: ReadWriteStorage, system: System, options?: FlashOutboxOptions) {
@@ -85,6 +87,7 @@ export class FlashOutbox implements FlashFace {
     this.resumeEnd = 1
     this.places = new Uint32Array(WINDOW_SPAN)
     this.place = new Sector(1)
+    this.tail = 0
   }
 
   get count(): number {
@@ -114,6 +117,7 @@ export class FlashOutbox implements FlashFace {
       return
     }
     mount.openLog()
+    this.tail = this.walk.address
     // What a window may have sent, whose base was so many acknowledgements further on.
     const end = (this.window.base + 2 * WINDOW_SPAN) >>> 0
     this.resumeEnd = !this.sessionMayExist
@@ -230,8 +234,7 @@ export class FlashOutbox implements FlashFace {
       status = sectors.begin(state, state.address > 0 ? 0 : sectors.sectorSize, 0, 0, 0)
     }
     if (status === OK) status = sectors.write(state, STATE, length, 0)
-    if (status === OK) this.isDirty = false // it has a mark in it
-    return status
+    return status === OK ? this.marked() : status // it has a mark in it
   }
 
   flush(): Status {
@@ -256,19 +259,25 @@ export class FlashOutbox implements FlashFace {
     const hasMarks = this.window.hasMarks()
     const flags = hasMarks ? MARK_FOLLOWS : 0
     const next = sectors.after(log.address)
-    const status = sectors.begin(log, next, flags, this.nextNumber, this.window.base)
+    // What is erased must be complete after a power loss, too.
+    let status = this.isDirty && next === this.tail ? this.save() : OK
+    if (status === OK) status = sectors.begin(log, next, flags, this.nextNumber, this.window.base)
     if (status !== OK) return status
-    if (hasMarks) return this.writeMark()
-    this.isDirty = false
-    return OK
+    return hasMarks ? this.writeMark() : this.marked()
   }
 
   private writeMark(): Status {
     const sectors = this.sectors
     const length = this.window.encode(sectors.buffer, RECORD_HEADER, this.nextNumber)
     const status = sectors.write(this.log, MARK, length, 0)
-    if (status === OK) this.isDirty = false
-    return status
+    return status === OK ? this.marked() : status
+  }
+
+  private marked(): Status {
+    const address = this.oldestAddress()
+    this.tail = address - (address % this.sectors.sectorSize)
+    this.isDirty = false
+    return OK
   }
 
   /** Where the oldest message stands that is not complete, or an address in front of it. */

@@ -43,9 +43,15 @@ export class SmallInbound {
     const topicLength = readUint16(rx, wire.bodyAt)
     const payloadAt = topicAt + topicLength + (qos > 0 ? 2 : 0)
     if (wire.isCut && payloadAt > wire.bodyEnd) return ERR_TOO_LARGE
-    if (qos > 2 || topicLength === 0 || payloadAt > wire.bodyEnd) return -REASON_MALFORMED_PACKET
     const packetId = qos > 0 ? readUint16(rx, payloadAt - 2) : 1
-    if (packetId === 0 || checkUtf8(rx, topicAt, topicLength, true) !== 0) {
+    if (
+      qos > 2 ||
+      (wire.first & 14) === 8 || // DUP without QoS [MQTT-3.3.1-2]
+      topicLength === 0 ||
+      payloadAt > wire.bodyEnd ||
+      packetId === 0 ||
+      checkUtf8(rx, topicAt, topicLength, true) !== 0
+    ) {
       return -REASON_MALFORMED_PACKET
     }
     message.topicAt = topicAt
@@ -55,6 +61,7 @@ export class SmallInbound {
     message.qos = qos
     message.retain = (wire.first & 1) > 0
     message.dup = (wire.first & 8) > 0
+    this.skipAnswer = 0
     const answer = qos === 0 ? 0 : (qos === 1 ? PUBACK : PUBREC) << 4
     if (qos === 2 && this.outbox.inbound.indexOf(packetId) < 0) {
       const inbound = this.outbox.inbound

@@ -285,7 +285,7 @@ export class SmallSession {
       (isAnswer && packetId === 0)
     ) {
       status = -REASON_MALFORMED_PACKET
-    } else if (type === CONNACK) this.onConnack(wire.rx[at]! & 1, wire.rx[at + 1]!)
+    } else if (type === CONNACK) this.onConnack(wire.rx[at]!, wire.rx[at + 1]!)
     else if (type === PUBACK) status = this.exchanges.onPuback(packetId, this.now)
     else if (type === PUBREC) status = this.exchanges.onPubrec(packetId, this.now)
     else if (type === PUBREL) status = this.inbound.onPubrel(packetId)
@@ -302,7 +302,8 @@ export class SmallSession {
     const outbox = this.outbox
     const wasUnanswered = this.unanswered > 1
     this.unanswered = 0
-    if (code !== 0) {
+    if (present > 1) this.fail(-REASON_MALFORMED_PACKET)
+    else if (code !== 0) {
       this.events.event.reasonCode = code
       this.fail(ERR_REFUSED)
     } else if (present > 0 && (this.isClean || !outbox.sessionMayExist)) {
@@ -314,12 +315,12 @@ export class SmallSession {
       this.wire.drain()
       this.fail(RESTART)
     } else {
-      if (present === 0) this.begin()
-      if (this.failure !== 0) return
-      this.phase = CONNECTED
-      this.retryLimitMs = settings.retryMinMs
       // A session that a lost CONNACK told of is ours, but may be a new one without filters.
       this.subscriptions.connected(present > 0 && !wasUnanswered)
+      this.phase = CONNECTED
+      if (present === 0) this.begin()
+      if (this.failure !== 0) return
+      this.retryLimitMs = settings.retryMinMs
       this.events.event.sessionPresent = present > 0
       this.events.emit('client.connected', 0, OK, settings.url)
     }
@@ -333,15 +334,14 @@ export class SmallSession {
     const isKept = !this.settings.cleanStart
     outbox.inbound.splice(0, INBOUND_LIMIT)
     this.exchanges.forget()
-    if (wasLost) {
-      this.events.event.count = count
-      this.events.emit('session.lost', 0, OK, '')
-    }
     if (!wasLost && outbox.sessionMayExist === isKept) return
     outbox.sessionMayExist = isKept
     // With what was released: a mark of the lost session must not come back after a reboot.
     const status = outbox.save()
     if (status !== OK) this.fail(status)
+    if (!wasLost) return
+    this.events.event.count = count
+    this.events.emit('session.lost', 0, OK, '')
   }
 
   /** Notes a failure where a wait is over; puts PINGREQ where it is due. */

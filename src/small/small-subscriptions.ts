@@ -22,7 +22,6 @@ const UNWANTED = 3
 
 /** Identifiers below are for messages. */
 const FIRST_ID = 0x8000
-const REFUSAL = 0x80
 
 interface Entry {
   readonly filter: string
@@ -103,7 +102,7 @@ export class SmallSubscriptions {
       this.entries = this.entries.filter((other) => other !== entry)
       return OK
     }
-    const isRefused = code >= REFUSAL
+    const isRefused = code > 2 // 0x80, or what is reserved [MQTT-3.9.3-2]
     if (isRefused) this.events.event.reasonCode = code
     entry.state = isRefused ? REFUSED : SUBSCRIBED
     this.events.emit('session.subscribed', 0, isRefused ? ERR_REFUSED : OK, entry.filter)

@@ -2,8 +2,8 @@
  * Wire: the bytes to and from the transport, in two buffers, and where packets begin and end in
  * them. Knows the fixed header and nothing of what is behind it.
  *
- * `out` has room for one acknowledgement more than `put` may use: a packet that arrives can always
- * be answered, and one is handled only when there is that room.
+ * `out` has room for one acknowledgement and DISCONNECT more than `room` tells: a packet that
+ * arrives can always be answered, and one is handled only when there is that room.
  */
 import type { System } from '../../hal/system.js'
 import type { Transport } from '../../hal/transport.js'
@@ -14,6 +14,8 @@ import type { SmallSettings } from './small-options.js'
 
 /** Bytes of PUBACK, PUBREC, PUBREL and PUBCOMP. */
 export const ACK_SIZE = 4
+/** An answer, and DISCONNECT. */
+const RESERVE = ACK_SIZE + 2
 
 /** What `next` found. */
 export const NONE = 0
@@ -41,7 +43,7 @@ export class Wire {
   private readonly system: System
 
   constructor(settings: SmallSettings) {
-    this.out = new Uint8Array(settings.sendBufferSize + ACK_SIZE)
+    this.out = new Uint8Array(settings.sendBufferSize + RESERVE)
     this.rx = new Uint8Array(settings.receiveBufferSize)
     this.transport = settings.transport
     this.system = settings.system
@@ -64,9 +66,9 @@ export class Wire {
     this.skipSize = 0
   }
 
-  /** No packet but an acknowledgement reaches beyond this offset in `out`. */
+  /** No packet but an answer and DISCONNECT reaches beyond this offset in `out`. */
   get limit(): number {
-    return this.out.length - ACK_SIZE
+    return this.out.length - RESERVE
   }
 
   /** Bytes that may be put at `outEnd`. */

@@ -1,5 +1,6 @@
 /** Runs worlds one after the other until so many packets were fed; reports the one that fails. */
 import { NO_FIGURES, type Figures } from './figures.js'
+import { SmallWorld } from './small-world.js'
 import { World } from './world.js'
 
 /** Packets one client lives through. Its seed alone repeats its life. */
@@ -14,6 +15,7 @@ export function fuzz(
   packets: number,
   seed: number,
   onProgress: (figures: FuzzResult) => void = () => {},
+  isSmall = false,
 ): FuzzResult {
   const total: FuzzResult = { ...NO_FIGURES, worlds: 0, seconds: 0 }
   const startedAt = process.hrtime.bigint()
@@ -21,12 +23,13 @@ export function fuzz(
     const worldSeed = (seed + total.worlds) >>> 0
     let world: World | null = null
     try {
-      world = new World(worldSeed)
+      world = isSmall ? new SmallWorld(worldSeed) : new World(worldSeed)
       world.run(PER_WORLD)
     } catch (error) {
       console.error(`seed ${worldSeed}: ${world?.title ?? 'at boot'}, packets before the end:`)
       for (const line of world?.trail ?? []) console.error('  ' + line)
-      console.error(`repeat: npm run test:fuzz -- --packets 1 --seed ${worldSeed}`)
+      const flag = isSmall ? ' --small' : ''
+      console.error(`repeat: npm run test:fuzz -- --packets 1 --seed ${worldSeed}${flag}`)
       throw error
     }
     total.worlds++

@@ -1,7 +1,8 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--trace] --json`: runs the simulated world for N seeds from
  * S on (random without `--seed`). `--trace` prints every packet of the devices through mqtt-packet.
- * `--few` gives each lane 256 Packet Identifiers, so that they are used again soon.
+ * `--few` gives each lane 256 Packet Identifiers, so that they are used again soon. `--small` runs
+ * the small client.
  */
 import mqttPacket from 'mqtt-packet'
 import { withFewIdentifiers } from './world-identifiers.js'
@@ -15,6 +16,7 @@ const seedCount = Number(argument('seeds') ?? 1)
 const firstSeed = Number(argument('seed') ?? Math.floor(Math.random() * 0x7fffffff))
 const isTracing = process.argv.includes('--trace')
 const isFew = process.argv.includes('--few')
+const isSmall = process.argv.includes('--small')
 const isJson = process.argv.includes('--json')
 
 /** The version of each device, learnt from its CONNECT. */
@@ -37,7 +39,7 @@ const began = performance.now()
 const sum = { events: 0, virtualMs: 0, messages: 0, disconnects: 0, cuts: 0, deliveries: 0 }
 let violations = 0
 for (let index = 0; index < seedCount; index++) {
-  const world = new World(firstSeed + index, isTracing ? trace : null)
+  const world = new World(firstSeed + index, isTracing ? trace : null, isSmall)
   const result = isFew ? withFewIdentifiers(() => world.run()) : world.run()
   for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += result[name]
   if (result.violation !== null) {
@@ -47,9 +49,8 @@ for (let index = 0; index < seedCount; index++) {
       for (const { name, config } of world.devices) console.error(name, JSON.stringify(config))
       console.error('broker', JSON.stringify(world.broker.config))
     }
-    console.error(
-      `  repeat: npm run sim -- --seeds 1 --seed ${result.seed}${isFew ? ' --few' : ''} --trace`,
-    )
+    const flags = (isFew ? ' --few' : '') + (isSmall ? ' --small' : '')
+    console.error(`  repeat: npm run sim -- --seeds 1 --seed ${result.seed}${flags} --trace`)
   }
   if ((index + 1) % 100 === 0) console.error(`${index + 1} seeds, ${violations} violations`)
 }

@@ -26,6 +26,7 @@ export interface BrokerConfig {
   deliversAtPubrel: boolean
   /** Answers may overtake each other, as they do in brokers that work in parallel. */
   isUnordered: boolean
+  keepsPubrecs?: boolean // but these do not: [MQTT-4.6.0-3] holds for a broker, too
   /** The longest an answer waits for others. */
   answerDelayMs: number
   receiveMaximum: number
@@ -136,16 +137,13 @@ export class WorldBroker implements Listener {
     const session = this.sessions.get(clientId)
     if (!session) return 'no session'
     const { held, outgoing, queue, isSubscribed } = session
-    return (
-      `broker holds [${[...held.keys()]}], sends [${[...outgoing.keys()]}] ` +
-      `and ${queue.length} more, ` +
-      `subscribed ${isSubscribed}`
-    )
+    const sends = `sends [${[...outgoing.keys()]}] and ${queue.length} more`
+    return `broker holds [${[...held.keys()]}], ${sends}, subscribed ${isSubscribed}`
   }
 }
 
-function isEmpty(session: BrokerSession): boolean {
-  return session.queue.length === 0 && session.outgoing.size === 0 && session.held.size === 0
+function isEmpty({ queue, outgoing, held }: BrokerSession): boolean {
+  return queue.length === 0 && outgoing.size === 0 && held.size === 0
 }
 
 export class BrokerConnection implements BrokerEnd {
@@ -383,10 +381,12 @@ export class BrokerConnection implements BrokerEnd {
 
   /** Swaps neighbouring answers of different exchanges; messages to the client keep their order. */
   private shuffle(waiting: { bytes: Uint8Array; packetId: number }[]): void {
+    const { keepsPubrecs } = this.broker.config
     for (let round = 0; round < waiting.length; round++) {
       const at = this.broker.chance.below(waiting.length)
       const [a, b] = [waiting[at], waiting[at + 1]]
       if (!b || !isAnswer(a.bytes) || !isAnswer(b.bytes) || a.packetId === b.packetId) continue
+      if (keepsPubrecs && a.bytes[0] === 0x50 && b.bytes[0] === 0x50) continue
       waiting[at] = b
       waiting[at + 1] = a
     }

@@ -31,24 +31,24 @@ export class Device implements BrokerWitness, PublisherHost {
   readonly name: string
   readonly ledger: Ledger
   readonly monitor: Monitor
-  readonly watch: Watch
+  watch: Watch
   readonly flash: NorFlash
   readonly config: DeviceConfig
   client: MqttClient | null = null
   boots = 0
-  private readonly clock: EventQueue
-  private readonly chance: Chance
-  private readonly broker: WorldBroker
+  protected readonly clock: EventQueue
+  protected readonly chance: Chance
+  protected readonly broker: WorldBroker
   private readonly hooks = new XorHooks()
-  private readonly publisher: WorldPublisher
-  private system = new ManualSystem(1)
-  private transport: WorldTransport | null = null
+  protected readonly publisher: WorldPublisher
+  protected system = new ManualSystem(1)
+  protected transport: WorldTransport | null = null
   private bootedAt = 0
   private busyUntil = 0
   private pollAt = Infinity
   private pollTurn = 0
   private spins = 0
-  private handedOverNow: InMessage[] = []
+  protected handedOverNow: InMessage[] = []
   private downMs = 0
   /** The application has asked for a sleep; and it had stopped the client, or has since. */
   private isSleepy = false
@@ -105,22 +105,12 @@ export class Device implements BrokerWitness, PublisherHost {
     this.tick()
     if (!this.broker.isCalm && this.chance.oneIn(6)) this.armCut(this.chance.between(1, 4))
     this.run(() => {
-      const store = this.makeStore()
       const { clock, chance, broker, monitor, config } = this
-      const transport = new WorldTransport(clock, chance, broker, monitor, config.latencyMs)
-      this.transport = transport
-      const client = new MqttClient({
-        system: this.system,
-        transport,
-        broker: 'mqtt://broker.test',
-        clientId: this.name,
-        protocol: config.protocol,
-        storage: store,
-        ...(config.lanes ? { lanes: config.lanes } : {}),
-        ...config.client,
+      const client = this.makeClient(() => {
+        this.transport = new WorldTransport(clock, chance, broker, monitor, config.latencyMs)
+        return this.transport
       })
       this.client = client
-      this.watch.booted(client, store)
       client.onWork = () => this.wake(this.chance.oneIn(4) ? this.chance.below(5) : 0)
       this.listen(client)
       client.subscribe('in/#', { qos: 2 }, (message) => {
@@ -131,7 +121,25 @@ export class Device implements BrokerWitness, PublisherHost {
     })
   }
 
-  private makeStore(): FlashStore {
+  /** Mounts the storage; then the transport is made, and the client. */
+  protected makeClient(makeTransport: () => WorldTransport): MqttClient {
+    const store = this.makeStore()
+    const { config } = this
+    const client = new MqttClient({
+      system: this.system,
+      transport: makeTransport(),
+      broker: 'mqtt://broker.test',
+      clientId: this.name,
+      protocol: config.protocol,
+      storage: store,
+      ...(config.lanes ? { lanes: config.lanes } : {}),
+      ...config.client,
+    })
+    this.watch.booted(client, store)
+    return client
+  }
+
+  protected makeStore(): FlashStore {
     const store = new FlashStore(this.flash, this.system, {
       bufferSize: this.config.bufferSize,
       ...(this.config.hasHooks ? { hooks: this.hooks } : {}),
@@ -146,7 +154,7 @@ export class Device implements BrokerWitness, PublisherHost {
     return store
   }
 
-  private listen(client: MqttClient): void {
+  protected listen(client: MqttClient): void {
     const { ledger, clock, monitor, watch } = this
     const boot = monitor.boot
     client.on('message.persisted', (event) => {
@@ -311,7 +319,8 @@ export class Device implements BrokerWitness, PublisherHost {
     const seq = this.ledger.in.length
     const qos = this.chance.between(0, 2)
     const payload = payloadOf(seq, this.chance.below(this.chance.oneIn(4) ? 200 : 20))
-    const entry = { seq, qos, handedOver: 0, mayRepeat: false, wasLost: false }
+    const size = payload.length
+    const entry = { seq, qos, size, handedOver: 0, mayRepeat: false, wasLost: false }
     this.ledger.in.push(entry)
     if (!this.broker.send(this.name, payload, qos)) entry.wasLost = true
   }

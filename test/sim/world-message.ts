@@ -88,6 +88,8 @@ export class OutMessage {
 export interface InMessage {
   seq: number
   qos: number
+  /** Bytes of its payload. */
+  size: number
   handedOver: number
   /** It may come once more: the power went before the device could remember it. */
   mayRepeat: boolean

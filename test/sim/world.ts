@@ -7,6 +7,7 @@ import { Device } from './world-device.js'
 import { WorldBroker } from './world-broker.js'
 import { Chance, EventQueue, Violation, violate } from './world-clock.js'
 import { brokerConfig, deviceConfig } from './world-config.js'
+import { smallConfig, SmallDevice } from './small-device.js'
 import type { WirePacket } from './world-wire.js'
 
 /** What each run has at the least. */
@@ -40,15 +41,19 @@ export class World {
   private readonly seed: number
   private isCalm = false
 
-  constructor(seed: number, trace: Trace | null) {
+  /** `isSmall`: the devices have the small client. */
+  constructor(seed: number, trace: Trace | null, isSmall = false) {
     this.seed = seed
     this.chance = new Chance(seed)
-    this.broker = new WorldBroker(this.clock, this.chance, brokerConfig(this.chance))
+    // The small client sends PUBRELs again in the order of its messages.
+    const config = { ...brokerConfig(this.chance), keepsPubrecs: isSmall }
+    this.broker = new WorldBroker(this.clock, this.chance, config)
     const deviceCount = this.chance.oneIn(10) ? 2 : 1
     for (let index = 0; index < deviceCount; index++) {
-      const config = deviceConfig(this.chance)
+      const config = isSmall ? smallConfig(this.chance) : deviceConfig(this.chance)
       const name = 'device' + index
-      const device = new Device(name, config, this.clock, this.chance, this.broker)
+      const Kind = isSmall ? SmallDevice : Device
+      const device = new Kind(name, config, this.clock, this.chance, this.broker)
       device.isRefusing = this.chance.oneIn(5)
       if (trace) {
         device.monitor.trace = (packet, isSent) => trace(name, this.clock.now, packet, isSent)
