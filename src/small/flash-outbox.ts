@@ -140,8 +140,7 @@ export class FlashOutbox implements FlashFace {
     if (size > sectors.largestBody || recordSize > this.largestRecord) return ERR_TOO_LARGE
     let status = this.makeRoom(recordSize, MARK_SECTORS)
     if (status !== OK) return status
-    status = writeBody(sectors.buffer, RECORD_HEADER, flags, topic, payload)
-    if (status !== OK) return status
+    writeBody(sectors.buffer, RECORD_HEADER, flags, topic, payload)
     if (this.count === 0) {
       this.walk.copy(this.log)
       this.walkNumber = this.nextNumber

@@ -54,8 +54,7 @@ export class RamOutbox implements Outbox {
     if (size < 0) return size
     if (this.freeBytes < size + RAM_HEAD) return ERR_FULL
     const body = new Uint8Array(size)
-    const status = writeBody(body, 0, flags, topic, payload)
-    if (status !== OK) return status
+    writeBody(body, 0, flags, topic, payload)
     this.freeBytes -= size + RAM_HEAD
     this.bodies.push(body)
     const number = this.nextNumber

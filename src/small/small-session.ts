@@ -235,14 +235,13 @@ export class SmallSession {
     return hasMore || (size > 0 && wire.outEnd === 0) ? 0 : Infinity
   }
 
-  /** Puts a message of QoS 0: OK, ERR_OFFLINE, ERR_FULL, ERR_TOPIC. */
+  /** Puts a message of QoS 0: OK, ERR_OFFLINE, ERR_FULL. */
   putNow(flags: number, topic: string, payload: string | Uint8Array, size: number): Status {
     const wire = this.wire
     const bodyAt = wire.outEnd + PUBLISH_HEAD
     if (!this.isConnected) return ERR_OFFLINE
     if (bodyAt + size > wire.limit) return ERR_FULL
-    const status = writeBody(wire.out, bodyAt, flags, topic, payload)
-    if (status !== OK) return status
+    writeBody(wire.out, bodyAt, flags, topic, payload)
     const at = framePublish(this.settings.system, wire.out, bodyAt, size, 0, false)
     wire.close(at, bodyAt + size)
     return OK
