@@ -51,6 +51,8 @@ function fromRom(filter: RegExp): esbuild.Plugin {
 const PUBLIC: Record<string, string> = {
   holdfast: 'src/index.ts',
   'holdfast/storage': 'src/storage.ts',
+  'holdfast/small': 'src/small/index.ts',
+  'holdfast/small/storage': 'src/small/storage.ts',
   'holdfast/encryption': 'hal/encryption.ts',
   'holdfast/aliases': 'src/session/topic-aliases.ts',
   'holdfast/manual-ack': 'src/session/manual-ack.ts',

@@ -103,6 +103,28 @@ for (const engine of engines) {
     assert.match((await runApp(text, ...args)).out, /found 12\n/)
   })
 
+  test(`so does one with the small client, on ${engine}`, async () => {
+    const image = `small-${engine}.img`
+    const text = `import { MqttClient } from 'holdfast/small'
+      import { FlashOutbox } from 'holdfast/small/storage'
+      export function start(board: any) {
+        const mqtt = new MqttClient({ system: board.system, transport: board.transport,
+          broker: board.config.broker, clientId: 'small',
+          storage: new FlashOutbox(board.storage, board.system) })
+        console.log('found ' + mqtt.stats.queued)
+        const ticking = setInterval(() => {
+          mqtt.publish('t', 'x', { qos: 1 })
+          if (mqtt.stats.queued >= 12) clearInterval(ticking)
+        }, 1)
+        return mqtt
+      }`
+    const args = ['--engine', engine, '--image', image]
+    const { code, out, err } = await runApp(text, ...args, '--cut-at', '10:7')
+    assert.equal(code, 0, err)
+    assert.match(out, /found 0\n.*power cut in flash operation 10.*\nfound [1-9]\d*\n/)
+    assert.match((await runApp(text, ...args)).out, /found 12\n/)
+  })
+
   test(`an exception tells its line in TypeScript, and what to do, on ${engine}`, async () => {
     const text = `${CLIENT}interface Reading { celsius: number }
 
