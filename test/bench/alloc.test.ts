@@ -73,3 +73,14 @@ test('the host counts what mqtt-packet allocates for the same packet', async (co
   const { slots, bytes } = all['mqttPacketGenerate']!
   assert.ok(slots > 100 && bytes > 1000, `${slots} slots, ${bytes} bytes`)
 })
+
+test('the small client makes garbage for a publish, and none for its answer', async (context) => {
+  const all = await rows(context)
+  if (!all) return
+  for (const name of ['smallPuback', 'smallPubackFlash']) {
+    assert.deepEqual(all[name], { slots: 0, chunks: 0, bytes: 0 }, name)
+  }
+  // Patterns, and a topic that is text each time: docs/PERFORMANCE.md.
+  assert.ok(all['smallPublish']!.slots <= 100, String(all['smallPublish']!.slots))
+  assert.ok(all['smallPublishFlash']!.slots <= 95, String(all['smallPublishFlash']!.slots))
+})

@@ -7,7 +7,7 @@ import type * as esbuild from 'esbuild'
 import * as path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Measured } from './firmware-meter.js'
-import { bundleFirmware, bundleLibrary, ESP32, EXTENSIONS, inFolder } from './xs-run.js'
+import { bundleFirmware, bundleLibrary, ESP32, EXTENSIONS, inFolder, SMALL } from './xs-run.js'
 import { MissingHost, runOnXs, xsHost } from './xs-run.js'
 
 /** What is allocated for one operation; fractions where it happens once in several. */
@@ -46,6 +46,10 @@ const MORE_ROWS: [string, string][] = [
   ['reconnectAliased', 'CONNECT, CONNACK and a topic with a new alias'],
   ['publishStringsNew', 'another topic of 32 characters each time'],
   ['reconnectSubscribed', 'with SUBSCRIBE of one filter'],
+  ['smallPublish', 'the small client: topic as text, QoS 1, queue in RAM'],
+  ['smallPublishFlash', 'the same, durable'],
+  ['smallPuback', 'the small client, queue in RAM'],
+  ['smallPubackFlash', 'the same, durable, with marks'],
   ['liveGrowth', 'what lives after 10,000 reconnects more than before, for each'],
 ]
 
@@ -88,11 +92,19 @@ export function measureAllocations(): Promise<Record<string, Allocation>> {
     await bundleLibrary(EXTENSIONS, library)
     await bundleFirmware('alloc-firmware', firmware)
     await bundleFirmware('alloc-mqtt-packet', other, SHIMS)
+    const smallLibrary = path.join(folder, 'small-library.js')
+    const small = path.join(folder, 'small.js')
+    await bundleLibrary(
+      SMALL + "export { FlashOutbox } from './src/small/storage.js'\n",
+      smallLibrary,
+    )
+    await bundleFirmware('alloc-small-firmware', small)
     // 16 sectors: the flash log goes round and erases while it is measured.
     const flash = ['--image', path.join(folder, 'flash'), '--capacity', '65536']
     const measured = [
       ...(await runOnXs(program, firmware, '--preload', library, '--creation', ESP32, ...flash)),
       ...(await runOnXs(program, other, '--creation', LARGE_HEAP)),
+      ...(await runOnXs(program, small, '--preload', smallLibrary, '--creation', ESP32, ...flash)),
     ] as Measured[]
     const rows: Record<string, Allocation> = {}
     for (const { name, operations, slots, chunks, bytes } of measured) {

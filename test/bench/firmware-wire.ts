@@ -19,6 +19,8 @@ export class Wire implements Transport {
   sessionPresent = 0
   receiveMaximum = 100
   topicAliasMaximum = 0
+  /** False: CONNACK is one of MQTT 3.1.1. Other packets are the same in both, or not used. */
+  isV5 = true
   /** Packets that came, by type, since the start; PUBLISH packets with DUP apart. */
   readonly counts = new Uint32Array(16)
   dupCount = 0
@@ -122,8 +124,9 @@ export class Wire implements Transport {
 
   /** MQTT 5: success, with Receive Maximum (0x21) and Topic Alias Maximum (0x22). */
   private putConnack(): void {
-    this.put2(0x20, 9)
+    this.put2(0x20, this.isV5 ? 9 : 2)
     this.put2(this.sessionPresent, 0)
+    if (!this.isV5) return
     this.put2(6, 0x21)
     this.put2(this.receiveMaximum >> 8, this.receiveMaximum & 255)
     this.put2(0x22, 0)
