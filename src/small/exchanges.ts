@@ -93,11 +93,12 @@ export class Exchanges {
   send(now: number): number {
     const outbox = this.outbox
     const number = this.cursor
-    if (number === outbox.nextNumber || !outbox.window.spans(number)) return 0
+    if (number === outbox.nextNumber) return 0
+    // The base may have gone past it: what a failed write left behind is complete unsent.
     const state = outbox.window.state(number)
     if (state === COMPLETE) this.cursor = numberAfter(number)
     if (state === COMPLETE) return 1
-    if (this.inFlight >= this.settings.inFlightLimit) return 0
+    if (!outbox.window.spans(number) || this.inFlight >= this.settings.inFlightLimit) return 0
     if (state === QUEUED) return this.sendPublish(number, now)
     // PUBREC came on an earlier connection.
     if (this.wire.room < ACK_SIZE) return 0
