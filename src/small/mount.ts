@@ -36,6 +36,13 @@ export class Mount {
     this.markOffset = 0
   }
 
+  /** A header that cannot be read is not one that is not there. */
+  private open(sector: Sector): boolean {
+    const isOpen = this.box.sectors.open(sector)
+    if (this.box.sectors.status !== OK) failed()
+    return isOpen
+  }
+
   /** Opens the session store: false where the flash is blank. Throws where it is not ours. */
   openState(): boolean {
     const box = this.box
@@ -44,8 +51,8 @@ export class Mount {
     const first = new Sector(0)
     const second = new Sector(0)
     second.address = size
-    const isFirst = sectors.open(first)
-    const isSecond = sectors.open(second)
+    const isFirst = this.open(first)
+    const isSecond = this.open(second)
     const isSwapped = !isFirst || (isSecond && isBefore(first.sequence, second.sequence))
     const newer = isSwapped ? second : first
     if (isFirst || isSecond) this.readState(newer)
@@ -68,7 +75,7 @@ export class Mount {
     const sectors = this.box.sectors
     const state = this.box.state
     state.address = sector.address
-    sectors.open(state)
+    this.open(state)
     sectors.storeId = sectors.header.storeId
     if ((sectors.header.flags & FORGOTTEN) !== 0) refuse('was given up')
     this.scan(state, 0)
@@ -95,12 +102,12 @@ export class Mount {
     let isBegun = false
     for (let at = sectors.ringStart; at < sectors.ringEnd; at += sectors.sectorSize) {
       probe.address = at
-      if (!sectors.open(probe) || (isBegun && isBefore(probe.sequence, log.sequence))) continue
+      if (!this.open(probe) || (isBegun && isBefore(probe.sequence, log.sequence))) continue
       log.copy(probe)
       isBegun = true
     }
     if (!isBegun) return
-    sectors.open(log)
+    this.open(log)
     const base = sectors.header.base
     box.nextNumber = this.readMarks(log)
     this.takeMark(base)
@@ -115,7 +122,7 @@ export class Mount {
     for (sector.copy(log); ; sector.address = sectors.before(sector.address)) {
       const sequence = sector.sequence
       // Behind the first: the power was cut between a header and the mark that was to follow.
-      if (!sectors.open(sector) || sector.sequence !== sequence) return next
+      if (!this.open(sector) || sector.sequence !== sequence) return next
       const flags = sectors.header.flags
       this.markSequence = sequence
       this.box.window.reset(sectors.header.base)
@@ -159,7 +166,7 @@ export class Mount {
     probe.copy(box.log)
     for (let back = 0; back < sectors.ringCount; back++) {
       const sequence = (box.log.sequence - back) >>> 0
-      if (sectors.open(probe) && probe.sequence === sequence) {
+      if (this.open(probe) && probe.sequence === sequence) {
         walk.copy(probe)
         number = sectors.header.firstNumber
         if (!isBefore(base, number)) break
