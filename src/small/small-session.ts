@@ -154,13 +154,18 @@ export class SmallSession {
   private open(): void {
     this.phase = OPENING
     this.phaseAt = this.now
-    this.failure = 0
+    const failure = this.failure
+    this.failure = OK
+    // What could not be saved is, before the broker hears more.
+    if (failure === ERR_STORAGE) this.fail(this.outbox.save())
     this.wire.reset()
     this.exchanges.reset(this.now)
     this.pingSentAt = -1
     this.sentAt = this.now
     this.receivedAt = this.now
-    if (this.settings.transport.open(this.settings.broker) !== OK) this.failure = ERR_CONNECT
+    if (this.failure === OK && this.settings.transport.open(this.settings.broker) !== OK) {
+      this.failure = ERR_CONNECT
+    }
   }
 
   private greet(): void {
