@@ -131,6 +131,8 @@ export class Sectors {
   /** Erases the sector at `address` and begins it: `sector` is that one then. */
   begin(sector: Sector, address: number, flags: number, firstNumber: number, base: number): Status {
     const header = this.header
+    // Whatever comes of it: behind a header that may stand there the old sector takes no more.
+    sector.end = this.sectorSize
     let status = this.flash.erase(address, this.sectorSize)
     if (status !== OK) return status
     header.region = sector.region
