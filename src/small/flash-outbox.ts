@@ -227,13 +227,16 @@ export class FlashOutbox implements FlashFace {
   save(): Status {
     const sectors = this.sectors
     const state = this.state
+    const address = state.address
     const length = writeSession(sectors.buffer, RECORD_HEADER, this)
     let status = OK
     if (state.end + sectors.sizeOf(length) > sectors.sectorSize) {
       status = sectors.begin(state, state.address > 0 ? 0 : sectors.sectorSize, 0, 0, 0)
     }
     if (status === OK) status = sectors.write(state, STATE, length, 0)
-    return status === OK ? this.marked() : status // it has a mark in it
+    if (status === OK) return this.marked() // it has a mark in it
+    state.address = address // the newest state is there: the other sector is begun again
+    return status
   }
 
   flush(): Status {
