@@ -4,7 +4,7 @@
  */
 import type { ReadWriteStorage } from '../../hal/storage.js'
 import type { System } from '../../hal/system.js'
-import { writeUint16, writeUint32 } from '../codec/bytes.js'
+import { readUint16, writeUint16, writeUint32 } from '../codec/bytes.js'
 import { OK, type Status } from '../status.js'
 import { numberAfter, WINDOW_SPAN } from '../store/exchange-window.js'
 import {
@@ -191,13 +191,23 @@ export class Sectors {
 
   /**
    * True when one flipped bit explains that the record at `offset`, which `read` refused, does not
-   * carry the check of message `number`.
+   * carry the check of message `number`. One of type or length gives another length to check.
    */
   isFlipped(sector: Sector, offset: number, number: number): boolean {
-    const length = this.bodyLength
-    if (length < 0) return false
-    const key = recordKey(this.system, this.buffer, 0, length) ^ this.keyAt(sector, offset)
-    return flippedBit((key ^ numberKey(number)) | 0, length + 2) !== NO_SINGLE_BIT
+    const buffer = this.buffer
+    const key = this.keyAt(sector, offset) ^ numberKey(number)
+    const isRoom = offset + RECORD_HEADER <= this.sectorSize
+    for (let bit = 0; isRoom && bit < 17; bit++) {
+      if (!this.fill(sector.address + offset, 0, RECORD_HEADER)) return false
+      writeUint16(buffer, 4, readUint16(buffer, 4) ^ ((1 << bit) >> 1))
+      const length = recordLength(buffer, 0)
+      const end = offset + RECORD_HEADER + length
+      if (end > this.sectorSize || length > this.largestBody) continue
+      if (!this.fill(sector.address + offset + RECORD_HEADER, RECORD_HEADER, length)) return false
+      const difference = recordKey(this.system, buffer, 0, length) ^ key
+      if (flippedBit(difference, bit > 0 ? 0 : length + 2) !== NO_SINGLE_BIT) return true
+    }
+    return false
   }
 
   /** True when a range reads blank. Uses the buffer. */
