@@ -24,6 +24,8 @@ export class FaultyFlash implements ReadWriteStorage {
   /** Operations of each kind so far, and those that were refused. */
   readonly seen = { read: 0, write: 0, erase: 0 }
   refused = 0
+  /** What the chip had done when it refused first. */
+  operationsAtRefusal = 0
   failure: Failure | null = null
 
   constructor(nor: NorFlash) {
@@ -55,7 +57,8 @@ export class FaultyFlash implements ReadWriteStorage {
       place >= failure.first &&
       place < failure.first + failure.count
     if (!isHit) return act()
-    this.refused++
+    const { writes, eraseCalls } = this.nor.counters
+    if (this.refused++ === 0) this.operationsAtRefusal = writes + eraseCalls
     if (failure.isDone) act()
     return ERR_STORAGE
   }

@@ -148,6 +148,11 @@ export class SmallLife {
     return writes + eraseCalls - this.operationsBefore
   }
 
+  /** Those when the flash failed first. */
+  get operationsAtRefusal(): number {
+    return this.flash.operationsAtRefusal - this.operationsBefore
+  }
+
   /** Lives through the cuts of the plan to the end. False when one did not come. */
   run(): boolean {
     for (const [operation, tear, seed] of this.plan.cuts) {
@@ -368,15 +373,15 @@ function packetSize(bytes: Uint8Array): number {
   return 0
 }
 
-/** A whole life with its check; a failure says what to run again. Null: a cut did not come. */
-export function lead(plan: Plan): SmallLife | null {
+/** A whole life with its check, of the file `test`; a failure says what to run again. Null: a cut did not come. */
+export function lead(plan: Plan, test = 'power-cut'): SmallLife | null {
   const life = new SmallLife(plan)
   try {
     const isWhole = life.run()
     life.check()
     if (!isWhole) return null
   } catch (error) {
-    const repeat = `HOLDFAST_LIFE='${JSON.stringify(plan)}' npm test -- small/power-cut`
+    const repeat = `HOLDFAST_LIFE='${JSON.stringify(plan)}' npm test -- small/${test}`
     ;(error as Error).message += `; repeat: ${repeat}`
     throw error
   }
