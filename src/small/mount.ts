@@ -39,7 +39,7 @@ export class Mount {
   /** A header that cannot be read is not one that is not there. */
   private open(sector: Sector): boolean {
     const isOpen = this.box.sectors.open(sector)
-    if (this.box.sectors.status !== OK) failed()
+    if (this.box.sectors.status !== OK) refuse('failed')
     return isOpen
   }
 
