@@ -53,6 +53,9 @@ export interface Outbox {
 export const INBOUND_LIMIT = 64
 /** Bytes of a body in front of its topic: flags and the topic's length. */
 export const BODY_HEAD = 3
+/** Flag of a body, for those who read the flash: the topic is not a number. */
+const INLINE_TOPIC = 0x08
+
 /**
  * Bytes of a text as UTF-8; negative where it cannot be sent. The pattern is native code; a loop
  * over the characters takes Espruino most of the time of a publish.
@@ -87,7 +90,7 @@ export function writeBody(
 ): void {
   const topicAt = at + BODY_HEAD
   const end = writeUtf8(target, topicAt, topic)
-  target[at] = flags
+  target[at] = flags | INLINE_TOPIC
   writeUint16(target, at + 1, end - topicAt)
   if (typeof payload === 'string') writeUtf8(target, end, payload)
   else target.set(payload, end)

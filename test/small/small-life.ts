@@ -76,6 +76,21 @@ export class Device {
   }
 }
 
+/** What a life needs of a device: a small one, or the full client on its desk. */
+export interface Booted {
+  readonly system: ManualSystem
+  readonly transport: ScriptedTransport
+  readonly client: {
+    readonly isConnected: boolean
+    readonly stats: { readonly queued: number }
+    start(): void
+    publish(topic: string, payload: string, options: { qos: number }): number
+    on(name: 'message.received', handler: (event: { message: { text: string } }) => void): void
+  }
+  readonly waitMs: number
+  poll(): void
+}
+
 interface Message {
   readonly text: string
   readonly qos: number
@@ -95,8 +110,8 @@ export class SmallLife {
   /** `publish` found the queue full, or the flash failing. */
   fulls = 0
   refusals = 0
-  device!: Device
-  private readonly plan: Plan
+  device!: Booted
+  readonly plan: Plan
   private readonly count: number
   private readonly operationsBefore: number
   /** Of these `publish` did not return, or with ERR_STORAGE. */
@@ -165,7 +180,8 @@ export class SmallLife {
     return true
   }
 
-  private losesPower(): boolean {
+  /** Lives until the power goes. False when it does not. */
+  losesPower(): boolean {
     try {
       this.live()
       return false
@@ -185,7 +201,7 @@ export class SmallLife {
     this.linkLost()
     for (let tries = 0; ; tries++) {
       try {
-        this.device = new Device(this.flash, 1000 + this.boots++)
+        this.device = this.makeDevice(1000 + this.boots++)
         break
       } catch (error) {
         // A flash that fails while it is mounted may be tried again.
@@ -193,9 +209,11 @@ export class SmallLife {
         assert.match(String(error), /option "storage"/)
       }
     }
-    this.device.client.on('message.received', (event: SmallEvent) =>
-      this.handedOver.push(event.message!.text),
-    )
+    this.device.client.on('message.received', ({ message }) => this.handedOver.push(message.text))
+  }
+
+  protected makeDevice(seed: number): Booted {
+    return new Device(this.flash, seed)
   }
 
   private linkLost(): void {
@@ -373,7 +391,10 @@ function packetSize(bytes: Uint8Array): number {
   return 0
 }
 
-/** A whole life with its check, of the file `test`; a failure says what to run again. Null: a cut did not come. */
+/**
+ * A whole life with its check, of the file `test`; a failure says what to run again. Null: a cut
+ * did not come.
+ */
 export function lead(plan: Plan, test = 'power-cut'): SmallLife | null {
   const life = new SmallLife(plan)
   try {
