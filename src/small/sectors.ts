@@ -9,6 +9,7 @@ import { OK, type Status } from '../status.js'
 import { numberAfter, WINDOW_SPAN } from '../store/exchange-window.js'
 import {
   LAST_TYPE,
+  MAX_STORED,
   MESSAGE,
   numberKey,
   RECORD_HEADER,
@@ -110,7 +111,7 @@ export class Sectors {
 
   /** The largest body there can be. */
   get largestBody(): number {
-    return this.buffer.length - RECORD_HEADER - PADDING
+    return Math.min(this.buffer.length - RECORD_HEADER - PADDING, MAX_STORED)
   }
 
   private aligned(size: number): number {
