@@ -9,7 +9,7 @@ import { ERR_FULL } from '../../src/status.js'
 import { isBefore } from '../../src/store/exchange-window.js'
 import { MARK, MESSAGE, recordLength, recordType, STATE } from '../../src/store/flash-record.js'
 import { ModelBroker } from '../session/model-broker.js'
-import { Device } from './small-life.js'
+import { Device } from './small-device.js'
 
 const SECTOR = 512
 const SECTORS = 8

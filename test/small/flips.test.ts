@@ -6,9 +6,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { NorFlash, Random } from '../../hal/memory/index.js'
+import { type Cut, TEARS } from '../session/cut-life.js'
 import type { Failure } from './faulty-flash.js'
 import { FlipImage, IMAGE_BITS } from './flip-image.js'
-import { Device, lead, type Plan, QUIET } from './small-life.js'
+import { Device } from './small-device.js'
+import { lead, type Plan, QUIET } from './small-life.js'
 
 const WRITE_SIZES = [1, 4, 16, 32]
 const isFull = process.env.HOLDFAST_FULL !== undefined
@@ -45,7 +47,7 @@ function flip(image: FlipImage, writeSize: number, bit: number): void {
 function flipAll(writeSize: number): void {
   const image = new FlipImage(writeSize)
   for (let bit = 0; bit < IMAGE_BITS; bit++) {
-    const stride = image.isHead(bit) ? 2 : image.isUsed(bit) ? 20 : 100
+    const stride = image.isHead(bit) ? 3 : image.isUsed(bit) ? 30 : 150
     if (takes(stride)) flip(image, writeSize, bit)
   }
 }
@@ -71,6 +73,20 @@ function failEach(kind: Failure['kind'], stride: number, plan: Partial<Plan> = {
         const operation = at + 1 + chance.below(8)
         fail({ kind, first, count, isDone }, { ...plan, cuts: [[operation, 'random', first]] })
       }
+    }
+  }
+}
+
+/** After a power cut one of the next reads fails: while the flash is mounted, or later. */
+function failAfterCuts(stride: number, plan: Partial<Plan>): void {
+  const { operations } = lead({ ...QUIET, ...plan })!
+  for (let operation = 1; operation <= operations; operation++) {
+    if (!takes(stride)) continue
+    const cuts: Cut[] = [[operation, TEARS[chance.below(5)]!, operation]]
+    const { readsAtBoot } = lead({ ...QUIET, ...plan, cuts })!
+    for (let ahead = 1; ahead <= 40; ahead++) {
+      const count = 1 + chance.below(3)
+      fail({ kind: 'read', first: readsAtBoot + ahead, count, isDone: false }, { ...plan, cuts })
     }
   }
 }
@@ -104,8 +120,11 @@ function tests(): void {
       })
     }
     sampled('keeps what it took when a read fails, and says so', () => {
-      failEach('read', 15, {})
-      failEach('read', 60, { load: 'tiny', writeSize: 16 })
+      failEach('read', 4, {})
+      failEach('read', 20, { load: 'tiny', writeSize: 16 })
+    })
+    sampled('keeps what it took when a read fails after a power cut', () => {
+      for (const writeSize of WRITE_SIZES) failAfterCuts(8, { writeSize })
     })
     it('says ERR_STORAGE, counts no message, and goes on when the flash does', () => {
       const life = lead({

@@ -19,7 +19,8 @@ import { readStore } from '../../targets/cli/store.js'
 import { viewOf } from '../../targets/cli/view.js'
 import { type Cut, TEARS } from '../session/cut-life.js'
 import { FullLife } from './full-life.js'
-import { BROKER, CLIENT, Device, lead, QUIET, SmallLife } from './small-life.js'
+import { BROKER, CLIENT, Device } from './small-device.js'
+import { lead, QUIET, SmallLife } from './small-life.js'
 
 const WRITE_SIZES = [1, 4, 16, 32]
 const PLAIN = { capacity: 4096, eraseSize: 512, writeSize: 4 }
@@ -273,6 +274,55 @@ describe('a format that is interrupted', () => {
         assert.equal(box.format(), OK)
         assert.equal(new Device(flash, 2).client.stats.queued, 0)
       }
+    }
+  })
+})
+
+describe('the two sectors of the session state', () => {
+  it('a sector whose first state was cut does not keep a smaller one from being read', () => {
+    for (const tear of TEARS) {
+      const flash = new NorFlash(PLAIN)
+      const mount = (): FlashOutbox => {
+        const box = new FlashOutbox(flash, new ManualSystem(1), { bufferSize: 400 })
+        box.mount(CLIENT, BROKER)
+        return box
+      }
+      const box = mount()
+      for (let id = 1; box.state.address === 0; id++) {
+        box.inbound.push(id)
+        if (box.state.end > 300) flash.cutAt(3, tear, id) // erase, header, state
+        try {
+          assert.equal(box.save(), OK)
+        } catch {
+          break
+        }
+      }
+      flash.powerOn()
+      const next = mount()
+      next.inbound.splice(0, 64)
+      next.inbound.push(4711)
+      assert.equal(next.save(), OK)
+      assert.deepEqual(mount().inbound, [4711], tear)
+      assert.equal(next.save(), OK)
+      assert.deepEqual(mount().inbound, [4711], tear)
+    }
+  })
+
+  it('mounting and draining reads each byte a few times at the most', () => {
+    for (const writeSize of WRITE_SIZES) {
+      const flash = new NorFlash({ capacity: 65536, eraseSize: 4096, writeSize })
+      const { client, storage } = new Device(flash, 1)
+      while (client.publish('t', 'x'.repeat(40), { qos: 1 }) > 0) continue
+      for (let number = 1; number < 60; number++) storage.settle(number, COMPLETE)
+      assert.equal(storage.flush(), OK)
+      flash.counters.readBytes = 0
+      const again = new Device(flash, 2).storage
+      const target = new Uint8Array(512)
+      for (let number = again.window.base; number !== again.nextNumber; number++) {
+        assert.ok(again.load(number, target, 0, 512) > 0)
+      }
+      const times = flash.counters.readBytes / flash.capacity
+      assert.ok(times < 4, `each byte was read ${times} times`)
     }
   })
 })

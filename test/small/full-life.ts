@@ -5,7 +5,8 @@
 import { ManualSystem } from '../../hal/memory/index.js'
 import { FlashStore } from '../../src/storage.js'
 import { Desk } from '../session/desk.js'
-import { type Booted, BROKER, CLIENT, Device, SmallLife } from './small-life.js'
+import { type Booted, BROKER, CLIENT, Device } from './small-device.js'
+import { SmallLife } from './small-life.js'
 
 export class FullLife extends SmallLife {
   protected override makeDevice(seed: number): Booted {

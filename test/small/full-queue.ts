@@ -7,7 +7,7 @@ import { NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { ERR_FULL } from '../../src/status.js'
 import type { Cut } from '../session/cut-life.js'
 import { ModelBroker } from '../session/model-broker.js'
-import { Device } from './small-life.js'
+import { Device } from './small-device.js'
 
 const SECTOR = 512
 const SECTORS = 8

@@ -5,14 +5,14 @@
  * says whether subscribers and the application saw what was promised.
  */
 import assert from 'node:assert/strict'
-import { ManualSystem, NorFlash, PowerCut, ScriptedTransport } from '../../hal/memory/index.js'
-import { MqttClient, type SmallEvent, type SmallOptions } from '../../src/small/index.js'
+import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { FlashOutbox } from '../../src/small/storage.js'
 import { ERR_FULL, ERR_STORAGE, OK, statusText } from '../../src/status.js'
 import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
 import type { Cut } from '../session/cut-life.js'
 import { ModelBroker } from '../session/model-broker.js'
 import { type Failure, FaultyFlash } from './faulty-flash.js'
+import { type Booted, BROKER, CLIENT, Device, IN_FLIGHT } from './small-device.js'
 
 export interface Plan {
   readonly writeSize: number
@@ -35,61 +35,6 @@ export const QUIET = { writeSize: 4, cuts: [], breakAfter: 0, how: 'reset', load
 const SECTOR = 512
 const SECTORS = 8
 const OPEN = 2
-const IN_FLIGHT = 5
-export const CLIENT = 'small'
-export const BROKER = 'mqtt://broker.test:1883'
-
-/** A booted device: the client and what it told. */
-export class Device {
-  readonly system: ManualSystem
-  readonly transport = new ScriptedTransport()
-  readonly storage: FlashOutbox
-  readonly client: MqttClient
-  readonly dropped: number[] = []
-  readonly failures: number[] = []
-  waitMs = 0
-
-  constructor(flash: FaultyFlash | NorFlash, seed: number, options: Partial<SmallOptions> = {}) {
-    this.system = new ManualSystem(seed)
-    this.storage = new FlashOutbox(flash, this.system, { bufferSize: 400 })
-    this.client = new MqttClient({
-      system: this.system,
-      transport: this.transport,
-      storage: this.storage,
-      broker: BROKER,
-      clientId: CLIENT,
-      inFlightLimit: IN_FLIGHT,
-      ackBatch: 3,
-      ...options,
-    })
-    this.client.on('message.dropped', (event: SmallEvent) => this.dropped.push(event.ticket))
-    this.client.on('storage.failed', (event: SmallEvent) => this.failures.push(event.status))
-  }
-
-  /** Polls until the client has nothing to do at this moment. */
-  poll(): void {
-    for (let round = 0; ; round++) {
-      this.waitMs = this.client.poll(this.system.now())
-      if (this.waitMs > 0) return
-      assert.ok(round < 1000, 'poll goes on asking to be called at once')
-    }
-  }
-}
-
-/** What a life needs of a device: a small one, or the full client on its desk. */
-export interface Booted {
-  readonly system: ManualSystem
-  readonly transport: ScriptedTransport
-  readonly client: {
-    readonly isConnected: boolean
-    readonly stats: { readonly queued: number }
-    start(): void
-    publish(topic: string, payload: string, options: { qos: number }): number
-    on(name: 'message.received', handler: (event: { message: { text: string } }) => void): void
-  }
-  readonly waitMs: number
-  poll(): void
-}
 
 interface Message {
   readonly text: string
@@ -106,6 +51,8 @@ export class SmallLife {
   /** Flash operations when the network broke; -1: it has not. */
   operationsAtBreak = -1
   operationsAtBoot = 0
+  /** Reads of the flash when the device booted last. */
+  readsAtBoot = 0
   boots = 0
   /** `publish` found the queue full, or the flash failing. */
   fulls = 0
@@ -198,6 +145,7 @@ export class SmallLife {
 
   private boot(): void {
     this.operationsAtBoot = this.operations
+    this.readsAtBoot = this.flash.seen.read
     this.linkLost()
     for (let tries = 0; ; tries++) {
       try {
