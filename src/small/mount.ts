@@ -60,7 +60,6 @@ export class Mount {
       // The power was cut before the newer sector got its state.
       this.readState(isSwapped ? first : second)
       box.state.end = size
-      box.state.sequence = newer.sequence
     }
     if (!this.isRead) {
       const at = isFirst || isSecond ? 2 * size : size
