@@ -222,6 +222,18 @@ describe('the small client on a flash that is not its own', () => {
     refuses(flash, /"storage" was given up/)
   })
 
+  it('takes no sector of another store, however new it is', () => {
+    const [ours, theirs] = [fresh(), fresh()]
+    const { client, storage } = new Device(ours, 1)
+    for (let n = 0; n < 3; n++) assert.ok(client.publish('t', `m${n}`, { qos: 1 }) > 0)
+    const other = new Device(theirs, 2)
+    while (other.storage.log.sequence < 4) other.client.publish('t', 'theirs', { qos: 1 })
+    const { address } = other.storage.log
+    ours.write(address, theirs.bytes, address, 512)
+    const again = new Device(ours, 3).storage
+    assert.deepEqual([again.count, again.nextNumber], [3, storage.nextNumber])
+  })
+
   it('refuses a flash that is too small, and takes the smallest', () => {
     const small = new NorFlash({ ...PLAIN, capacity: 7 * 512 })
     assert.throws(() => new Device(small, 1), /"storage" has fewer than 8 sectors; use another/)
@@ -302,6 +314,7 @@ describe('the two sectors of the session state', () => {
       next.inbound.splice(0, 64)
       next.inbound.push(4711)
       assert.equal(next.save(), OK)
+      assert.equal(next.state.address, 512, 'the sector is begun again')
       assert.deepEqual(mount().inbound, [4711], tear)
       assert.equal(next.save(), OK)
       assert.deepEqual(mount().inbound, [4711], tear)

@@ -2,9 +2,9 @@
  * The small client and its FlashOutbox through power cuts at every flash operation, during the
  * recovery too, with a network that breaks. What is promised stands in small-life.ts.
  *
- * `npm test` takes every single cut at writes of 4 bytes and a sample of the rest; HOLDFAST_FULL=1 takes all of it and
- * many more lives by chance, in some minutes. HOLDFAST_SEED repeats a sample, HOLDFAST_LIFE one
- * life, as the message of a failure has it.
+ * `npm test` takes every single cut at writes of 4 bytes and a sample of the rest; HOLDFAST_FULL=1
+ * takes all of it and many more lives by chance, in some minutes. HOLDFAST_SEED repeats a sample,
+ * HOLDFAST_LIFE one life, as the message of a failure has it.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -22,6 +22,7 @@ export interface Booted {
     start(): void
     publish(topic: string, payload: string, options: { qos: number }): number
     on(name: 'message.received', handler: (event: { message: { text: string } }) => void): void
+    on(name: 'message.dropped', handler: (event: { ticket: number }) => void): void
   }
   readonly waitMs: number
   poll(): void
