@@ -102,6 +102,11 @@ export class FlipImage {
       const isHeader = address % SECTOR === 0
       const type = isHeader ? HEADER : recordType(source, at)
       const size = isHeader ? 24 : 6 + recordLength(source, at)
+      const padding = source.subarray(at + size, at + length)
+      assert.ok(
+        padding.every((byte) => byte === 0xff),
+        'padding is blank',
+      )
       const body = Buffer.from(source.subarray(at + 6, at + size)).toString('latin1')
       const text = type === MESSAGE ? body.slice(body.indexOf('m')) : ''
       spans.fill({ type, text }, address, address + size)
@@ -133,9 +138,9 @@ export class FlipImage {
     device.transport.deliver(packet)
     device.poll()
     device.transport.takeSent()
-    // Base: PUBACK is lost. Then: PUBCOMP is lost, complete, PUBREC is lost, complete.
+    // Base: PUBACK is lost. Then: PUBCOMP is lost, PUBREC is lost, complete, complete.
     for (let count = 0; count < 5; count++) assert.ok(this.publish(device) > 0)
-    const [first, released, , held] = this.tickets.slice(OLD)
+    const [first, released, held] = this.tickets.slice(OLD)
     const lost = [`64 ${first}`, `112 ${released}`, `80 ${held}`]
     exchange(device, broker, (answer) => {
       const packetId = (answer[2]! << 8) + answer[3]!
@@ -165,6 +170,8 @@ export class FlipImage {
       exchange(device, broker, all)
     }
     assert.equal(client.stats.queued, 0, 'the queue drains')
+    const { held } = broker as unknown as { held: Map<number, string> }
+    assert.equal(held.size, 0, 'the broker has each identifier back')
     const arrived = broker.delivered.map(({ text }) => text)
     const again = this.checkArrived(arrived, span) + handedOver.length
     if (handedOver.length > 0) assert.equal(span?.type, STATE, `${handedOver} came again`)

@@ -67,6 +67,7 @@ export class SmallLife {
   private readonly undecided = new Set<string>()
   private begun: Message | null = null
   private lastTicket = 0
+  private readonly tickets = new Set<number>()
   private next = 0
   private inbound = 0
   private unread: Uint8Array = new Uint8Array(0)
@@ -194,6 +195,7 @@ export class SmallLife {
       assert.ok(ticket > 0, `publish returns ${statusText(ticket)}`)
       assert.ok(isBefore(this.lastTicket, ticket), `ticket ${ticket} after ${this.lastTicket}`)
       this.lastTicket = ticket
+      this.tickets.add(ticket)
       this.accepted.push(this.begun)
     }
     this.begun = null
@@ -315,6 +317,7 @@ export class SmallLife {
     const mostDropped = this.plan.cuts.length // torn one bit short of whole
     const isTold = this.dropped.length <= mostDropped + (this.mayArrive ? this.refusals : 0)
     assert.ok(isTold, `${this.dropped} were given up`)
+    for (const ticket of this.dropped) assert.ok(!this.tickets.has(ticket), `${ticket} is given up`)
     const sent = new Set<string>()
     for (const { text, dup } of this.broker.arrived) {
       assert.ok(dup || !sent.has(text), `${text} was sent again without DUP`)
