@@ -135,6 +135,9 @@ if (process.env.HOLDFAST_LIFE !== undefined) {
       sampled(`cuts with an answer in each poll, writes of ${writeSize} bytes`, () => {
         everyCut({ ...QUIET, writeSize, load: 'tiny' }, 25)
       })
+      sampled(`cuts while acknowledgements wait, writes of ${writeSize} bytes`, () => {
+        everyCut({ ...QUIET, writeSize, load: 'lazy' }, 6)
+      })
       sampled(`a second cut in the recovery, writes of ${writeSize} bytes`, () => {
         secondCuts({ ...QUIET, writeSize }, 40)
       })
