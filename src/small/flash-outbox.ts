@@ -26,7 +26,7 @@ import { MARK, MESSAGE, RECORD_HEADER, STATE } from '../store/flash-record.js'
 import { MARK_FOLLOWS } from '../store/flash-sector.js'
 import type { FlashFace } from './flash-face.js'
 import { Mount, refuse } from './mount.js'
-import { bodySize, writeBody } from './outbox.js'
+import { writeBody } from './outbox.js'
 import { Sector, Sectors } from './sectors.js'
 import { SESSION_SIZE, writeSession } from './session-record.js'
 
@@ -133,10 +133,8 @@ export class FlashOutbox implements FlashFace {
     return this.sectors.flash.erase(0, this.sectors.ringEnd)
   }
 
-  add(flags: number, topic: string, payload: string | Uint8Array): number {
+  add(flags: number, topic: string, payload: string | Uint8Array, size: number): number {
     const sectors = this.sectors
-    const size = bodySize(topic, payload)
-    if (size < 0) return size
     const recordSize = sectors.sizeOf(size)
     if (size > sectors.largestBody || recordSize > this.largestRecord) return ERR_TOO_LARGE
     let status = this.makeRoom(recordSize, MARK_SECTORS)

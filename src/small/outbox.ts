@@ -29,9 +29,10 @@ export interface Outbox {
   mount(clientId: string, broker: string): void
 
   /**
-   * Keeps a message: its number, or ERR_FULL, ERR_TOPIC, ERR_ARGUMENT, ERR_TOO_LARGE, ERR_STORAGE.
+   * Keeps a message whose body has `size` bytes, as `bodySize` said: its number, or ERR_FULL,
+   * ERR_TOO_LARGE, ERR_STORAGE.
    */
-  add(flags: number, topic: string, payload: string | Uint8Array): number
+  add(flags: number, topic: string, payload: string | Uint8Array, size: number): number
 
   /**
    * Copies a message's body to `target`, where it must end before `end`. Returns its bytes; 0: it

@@ -10,7 +10,7 @@ import {
   isBefore,
   numberAfter,
 } from '../store/exchange-window.js'
-import { bodySize, type Outbox, writeBody } from './outbox.js'
+import { type Outbox, writeBody } from './outbox.js'
 
 /** What a message costs in RAM beside its bytes: the object of its array, about. */
 const RAM_HEAD = 32
@@ -49,9 +49,7 @@ export class RamOutbox implements Outbox {
 
   mount(): void {}
 
-  add(flags: number, topic: string, payload: string | Uint8Array): number {
-    const size = bodySize(topic, payload)
-    if (size < 0) return size
+  add(flags: number, topic: string, payload: string | Uint8Array, size: number): number {
     if (this.freeBytes < size + RAM_HEAD) return ERR_FULL
     const body = new Uint8Array(size)
     writeBody(body, 0, flags, topic, payload)

@@ -23,7 +23,7 @@ export interface SmallPublishOptions {
 
 /** Figures of one moment, made new at each call of `stats`. */
 export interface SmallStats {
-  /** Messages accepted and not complete. */
+  /** Messages accepted and not complete, and those complete behind one that is not. */
   queued: number
   /** PUBLISH packets of QoS 1 and 2 that wait for their answer. */
   inFlight: number
@@ -116,7 +116,7 @@ export class MqttClient {
     if (size + PUBLISH_HEAD > this.settings.sendBufferSize) return ERR_TOO_LARGE
     const result =
       qos > 0
-        ? this.outbox.add(flags, topic, payload)
+        ? this.outbox.add(flags, topic, payload, size)
         : this.session.putNow(flags, topic, payload, size)
     if (result >= 0) this.onWork()
     return result

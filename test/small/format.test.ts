@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, it } from 'node:test'
 import { ManualSystem, NorFlash, PowerCut, Random } from '../../hal/memory/index.js'
 import { FlashOutbox } from '../../src/small/storage.js'
+import { bodySize } from '../../src/small/outbox.js'
 import { ERR_TOO_LARGE, OK } from '../../src/status.js'
 import { FlashStore } from '../../src/storage.js'
 import { COMPLETE, RELEASED } from '../../src/store/exchange-window.js'
@@ -201,7 +202,7 @@ describe('the small client on a flash that is not its own', () => {
       const flash = fresh()
       const box = new FlashOutbox(flash, new ManualSystem(1), { bufferSize: 400 })
       box.mount(clientId, broker)
-      assert.ok(box.add(1, 't', 'x') > 0)
+      assert.ok(box.add(1, 't', 'x', bodySize('t', 'x')) > 0)
       refuses(flash, /"storage" is of another client or broker/)
     }
   })
@@ -350,7 +351,7 @@ describe('what has no room on the flash', () => {
       }
       const box = mount()
       for (let id = 1; id <= 64; id++) box.inbound.push(id * 1000)
-      while (box.nextNumber < 60) box.add(2, 't', '')
+      while (box.nextNumber < 60) box.add(2, 't', '', bodySize('t', ''))
       for (let number = 2; number < 60; number++) box.settle(number, RELEASED)
       for (let count = 0; count < 5; count++) assert.equal(box.save(), OK)
       const again = mount()
@@ -379,7 +380,8 @@ describe('what has no room on the flash', () => {
       }
       const box = mount()
       let size = 10100
-      while (box.add(1, 't', 'x'.repeat(size)) === ERR_TOO_LARGE) size--
+      const add = (text: string): number => box.add(1, 't', text, bodySize('t', text))
+      while (add('x'.repeat(size)) === ERR_TOO_LARGE) size--
       assert.ok(size >= 200, `${size} bytes`)
       const target = new Uint8Array(20000)
       const again = mount()

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict'
 import { ManualSystem, NorFlash, PowerCut } from '../../hal/memory/index.js'
 import { FlashOutbox } from '../../src/small/storage.js'
+import { bodySize } from '../../src/small/outbox.js'
 import { ERR_FULL, ERR_STORAGE, OK, statusText } from '../../src/status.js'
 import { COMPLETE, isBefore } from '../../src/store/exchange-window.js'
 import type { Cut } from '../session/cut-life.js'
@@ -96,7 +97,7 @@ export class SmallLife {
     box.mount(CLIENT, BROKER)
     box.nextNumber = number
     box.window.reset(number)
-    assert.equal(box.add(1, 'o', 'old'), number)
+    assert.equal(box.add(1, 'o', 'old', bodySize('o', 'old')), number)
     box.settle(number, COMPLETE)
     assert.equal(box.flush(), OK)
     this.lastTicket = number

@@ -52,14 +52,14 @@ const FURTHER: Record<string, { include?: string; modules?: Record<string, strin
 /** Modules that the compiled modules `entries` load, themselves too, as `src/client`. */
 function loadedBy(root: string, entries: string[]): Set<string> {
   const found = new Set<string>()
-  const todo = [...entries]
-  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+  const pending = [...entries]
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue
     found.add(name)
     const text = fs.readFileSync(path.join(root, 'dist', name + '.js'), 'utf8')
     const imports = text.matchAll(/^(?:import|export)\b[^;]*?['"](\.\.?\/[^'"]+)\.js['"]/gm)
     for (const [, target] of imports) {
-      todo.push(path.posix.join(path.posix.dirname(name), target!))
+      pending.push(path.posix.join(path.posix.dirname(name), target!))
     }
   }
   return found
