@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import mqtt from 'mqtt'
+import { Proxy } from '../../targets/simulator/proxy.js'
 import { ERR_CLOSED, ERR_CONNECT, MqttClient } from '../../src/index.js'
 import { FlashStore } from '../../src/storage.js'
 import {
@@ -207,6 +208,15 @@ function tlsTests(certificates: Certificates): void {
     ...(device === '' ? {} : certificates.identity(device)),
   })
 
+  /** A network in front of the broker that can be shut, under the name in its certificate. */
+  async function gateTo(broker: TlsBroker): Promise<{ gate: Proxy; url: string }> {
+    const port = new URL(broker.url).port
+    const gate = new Proxy({ host: '127.0.0.1', port: Number(port), secure: false })
+    await gate.listen()
+    started.push(() => gate.close())
+    return { gate, url: broker.url.replace(port, new URL(gate.url).port) }
+  }
+
   async function watch(broker: TlsBroker, heard: string[]): Promise<void> {
     const peer = await mqtt.connectAsync(broker.plainUrl)
     started.push(() => peer.endAsync(true))
@@ -218,7 +228,9 @@ function tlsTests(certificates: Certificates): void {
     it(`${title}: the reason is told, the pauses grow, and nothing is lost`, async () => {
       const broker = await TlsBroker.start(certificates, shown)
       const image = newImage()
-      let us = boot(broker.url, image, tlsOf(device))
+      const network = await gateTo(broker)
+      const url = shown === 'broker' ? broker.url : network.url
+      let us = boot(url, image, tlsOf(device))
       assert.ok(us.client.publish('greenhouse/7/x', 'first', { qos: 1 }) > 0)
       assert.ok(us.client.publish('greenhouse/7/x', 'second', { qos: 2 }) > 0)
       await until('five attempts', () => us.losses.length >= 5)
@@ -232,11 +244,14 @@ function tlsTests(certificates: Certificates): void {
       assert.equal(us.client.stats.queued, 2)
       // The trouble is put right where it was: at the broker, or by a new boot of the device.
       const heard: string[] = []
+      // The network opens when somebody hears: the device is back sooner than a subscriber.
+      network.gate.cut()
       if (shown !== 'broker') await broker.restartWith('broker')
       await watch(broker, heard)
+      network.gate.restore()
       if (device !== 'device') {
         cut(us)
-        us = boot(broker.url, image, tlsOf('device'))
+        us = boot(url, image, tlsOf('device'))
       }
       await until('the messages', () => heard.length >= 2 && us.client.stats.queued === 0)
       assert.deepEqual(heard, ['first', 'second'])
